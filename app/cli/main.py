@@ -1,0 +1,43 @@
+"""Composition root of the command line: hangs the nouns together and turns known errors into one line."""
+
+import sys
+
+import typer
+
+from app.cli import output
+from app.domain.errors import PlatformError
+
+app = typer.Typer(
+    name="finetune",
+    help="LoRA fine-tuning from a labelled file to a proven adapter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point of `finetune`."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except PlatformError as error:
+        if debug:
+            raise
+        output.show_error(error)
+        raise SystemExit(output.exit_status(error)) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(output.EXIT_FAILED) from None
+    except Exception as error:
+        if debug:
+            raise
+        from app.settings import get_settings
+
+        log = output.log_crash(get_settings().results_dir)
+        place = f"; the traceback is in {log}" if log else ""
+        print(f"error: {type(error).__name__}: {error}{place}", file=sys.stderr)
+        print("  hint: run the same command with --debug to see the traceback", file=sys.stderr)
+        raise SystemExit(output.EXIT_FAILED) from None

@@ -1,0 +1,65 @@
+"""The one place that prints: tables and sentences for people, JSON for programs, errors in one line."""
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.domain.errors import InvalidInput, PlatformError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document; non-ASCII text stays readable."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def show_json_line(value: Any) -> None:
+    """Print one JSON document on one line."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
+    """Print a table; numbers are right-aligned, empty cells show as a dash."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if cell is None or cell == "" else str(cell) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def show_error(error: PlatformError) -> None:
+    """One line for the fault and one for the way out, on stderr."""
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)
+
+
+def exit_status(error: PlatformError) -> int:
+    """2 for wrong usage or unreadable input, 1 for everything that failed or is blocked."""
+    return EXIT_USAGE if isinstance(error, InvalidInput) else EXIT_FAILED
+
+
+def log_crash(results_dir: Path) -> Path | None:
+    """Append the current exception's traceback to `cli-errors.log`; None where that cannot be written."""
+    path = results_dir / "cli-errors.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"--- {datetime.now(UTC).isoformat()} {sys.argv}\n{traceback.format_exc()}\n")
+    except OSError:
+        return None
+    return path

@@ -1,0 +1,101 @@
+"""The one tree of errors a user can meet.
+
+Each carries a stable `code` for programs, a `message` that names the place, and a `hint` that says what to do.
+What an error means for HTTP or for an exit status is decided at the edges (`app/api/errors.py`, `app/cli`), not here.
+"""
+
+
+class PlatformError(Exception):
+    """Base of everything the platform raises on purpose.
+
+    `code` is stable and dotted (`data.missing_column`); `retryable` is True only where the infrastructure, not the
+    program or the data, is at fault.
+    """
+
+    code = "platform.error"
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class InvalidInput(PlatformError):
+    """What the user typed or gave cannot be read or understood."""
+
+    code = "input.invalid"
+
+
+class ConfigError(InvalidInput):
+    """A configuration has wrong keys or values; the message lists all of them."""
+
+    code = "config.invalid"
+
+
+class DataUnreadable(InvalidInput):
+    """A data file is missing, empty, binary, or in no format known here."""
+
+    code = "data.unreadable"
+
+
+class ModelUnusable(InvalidInput):
+    """A base model does not exist, has no safetensors weights, or needs code of its own."""
+
+    code = "model.unusable"
+
+
+class NotFound(InvalidInput):
+    """Nothing bears that name."""
+
+    code = "not_found"
+
+
+class DataBlocked(PlatformError):
+    """The data was read, and findings of severity `error` forbid training on it."""
+
+    code = "data.blocked"
+
+
+class Conflict(PlatformError):
+    """The request cannot be met in the present state: name taken, run finished, run in use."""
+
+    code = "conflict"
+
+
+class StorageError(PlatformError):
+    """Disk full, directory not writable, file damaged."""
+
+    code = "storage.failed"
+    retryable = True
+
+
+class CheckpointDamaged(StorageError):
+    """A checkpoint's files do not match the hashes in its manifest."""
+
+    code = "checkpoint.damaged"
+    retryable = False
+
+
+class TrainingFailed(PlatformError):
+    """The engine could not finish: loss not finite, device lost, process died."""
+
+    code = "run.failed"
+
+
+class ProofFailed(PlatformError):
+    """The saved model, loaded afresh, does not answer as the evaluated one did."""
+
+    code = "proof.failed"
+
+
+class ServiceUnavailable(PlatformError):
+    """Another process that is needed does not answer."""
+
+    code = "service.unavailable"
+    retryable = True

@@ -1,0 +1,104 @@
+"""RunDirectory: the layout of `results/<run>/`, which is the contract between all processes."""
+
+import difflib
+import re
+from pathlib import Path
+
+from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.domain.train_config import RUN_NAME_PATTERN
+from app.runs.files import storage_errors
+
+RESERVED_NAMES = frozenset({"datasets", "cache", "latest"})
+
+
+class RunDirectory:
+    """Paths of one run; creating the object touches nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.name = self.path.name
+        self.config = self.path / "config.yaml"
+        self.plan = self.path / "plan.json"
+        self.environment = self.path / "environment.json"
+        self.data_report = self.path / "data_report.json"
+        self.attempt = self.path / "attempt.json"
+        self.events = self.path / "events.jsonl"
+        self.log = self.path / "logs.txt"
+        self.metrics = self.path / "metrics.json"
+        self.evaluation = self.path / "evaluation"
+        self.checkpoints = self.path / "artifacts" / "checkpoints"
+        self.final_model = self.path / "artifacts" / "final_model"
+        self.receipt = self.path / "receipt.json"
+
+    @property
+    def results_dir(self) -> Path:
+        """The directory all runs of this installation are in."""
+        return self.path.parent
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the receipt, the last file of a run, is there."""
+        return self.receipt.is_file()
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
+        raise InvalidInput(
+            f"run name {name!r} cannot be used",
+            hint="1 to 100 letters, digits, '.', '_', '-'; first and last a letter or digit; "
+            f"not one of {', '.join(sorted(RESERVED_NAMES))}",
+        )
+
+
+def is_run(path: Path) -> bool:
+    """Whether `path` holds a run."""
+    return (path / "config.yaml").is_file()
+
+
+def run_names(results_dir: Path) -> list[str]:
+    """Names of all runs below `results_dir`, sorted."""
+    if not results_dir.is_dir():
+        return []
+    return sorted(p.name for p in results_dir.iterdir() if is_run(p))
+
+
+def open_run(results_dir: Path, name: str) -> RunDirectory:
+    """The run called `name`; NotFound lists the nearest names."""
+    _check_name(name)
+    if not is_run(results_dir / name):
+        near = difflib.get_close_matches(name, run_names(results_dir), n=3)
+        raise NotFound(
+            f"there is no run {name!r} in {results_dir}",
+            hint=f"did you mean {', '.join(near)}?" if near else "`finetune experiments list` shows all runs",
+        )
+    return RunDirectory(results_dir / name)
+
+
+def create_run(results_dir: Path, name: str) -> RunDirectory:
+    """Make the directory of a new run; of two processes asking for one name, one gets a Conflict."""
+    _check_name(name)
+    path = results_dir / name
+    with storage_errors(path):
+        results_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir()
+        except FileExistsError:
+            raise Conflict(
+                f"a run named {name!r} exists already in {results_dir}",
+                hint=f"choose another --name, or continue it with --resume {name}",
+                code="run.exists",
+            ) from None
+    return RunDirectory(path)
+
+
+def create_numbered_run(results_dir: Path, experiment_name: str) -> RunDirectory:
+    """Make the next free `<experiment_name>-<NNN>`."""
+    pattern = re.compile(re.escape(experiment_name) + r"-(\d{3,})")
+    existing = [p.name for p in results_dir.iterdir()] if results_dir.is_dir() else []
+    numbers = [int(match[1]) for name in existing if (match := pattern.fullmatch(name))]
+    number = max(numbers, default=0) + 1
+    while True:
+        try:
+            return create_run(results_dir, f"{experiment_name}-{number:03d}")
+        except Conflict:
+            number += 1

@@ -1,0 +1,55 @@
+"""One run, one writer: an exclusive lock on the run directory that dies with its process."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.domain.errors import Conflict
+from app.domain.manifest import Attempt
+from app.runs.directory import RunDirectory
+from app.runs.files import read_json, storage_errors, write_json
+
+
+@contextmanager
+def run_lock(run: RunDirectory) -> Iterator[None]:
+    """Hold the run for writing; Conflict when another process has it."""
+    path = run.path / ".lock"
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"run {run.name!r} is being written by another process",
+                hint="wait for it, or stop it first",
+                code="run.locked",
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(run: RunDirectory) -> bool:
+    """Whether a living process holds the run."""
+    try:
+        with run_lock(run):
+            return False
+    except Conflict:
+        return True
+
+
+def read_attempt(run: RunDirectory) -> Attempt | None:
+    """The attempt that owns the run, or None before the first."""
+    if not run.attempt.is_file():
+        return None
+    return Attempt.model_validate(read_json(run.attempt))
+
+
+def next_attempt(run: RunDirectory, token: str) -> Attempt:
+    """Take the run over: from now on earlier attempts may not write."""
+    current = read_attempt(run)
+    attempt = Attempt(number=current.number + 1 if current else 1, token=token)
+    write_json(run.attempt, attempt.model_dump())
+    return attempt
