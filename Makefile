@@ -1,0 +1,72 @@
+# What a person types. Every target that needs the environment makes it first; `make help` lists them.
+# Values given as make variables reach the recipes through the environment, never through the text of a command.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-conda run-local logs-local test test-v check bench db-list serve predict-health predict-text \
+	predict-positive predict-negative lock clean
+
+config ?= config/default.yaml
+override config := $(value config)
+override args := $(value args)
+override exp := $(value exp)
+override text := $(value text)
+export config args exp text
+
+BIN := .venv/bin
+PYTHON_IN_VENV := $(BIN)/python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+setup: ## create or repair the environment in .venv
+	@scripts/setup.sh venv
+
+setup-conda: ## the same as a conda environment; CUDA, MPS or CPU is detected
+	@scripts/setup.sh conda
+
+run-local: setup ## the main job: validate, train, evaluate, prove, record [config=FILE] [args="--set lora.r=16 ..."]
+	@$(PYTHON_IN_VENV) scripts/run_local.py
+
+logs-local: setup ## the latest run's log
+	@$(PYTHON_IN_VENV) scripts/show_log.py
+
+test: setup ## all tests
+	@$(BIN)/pytest -q
+
+test-v: setup ## all tests, one line each
+	@$(BIN)/pytest -v
+
+check: setup ## what CI runs: format, lint, types, import contracts, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: setup ## side-by-side measurements against what one would use instead
+	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
+
+db-list: setup ## experiments, as a table
+	@$(BIN)/finetune experiments list
+
+serve: setup ## inference service on :8002 [exp=NAME; the latest run without]
+	@$(BIN)/finetune serve $${exp:+--run "$$exp"}
+
+predict-health: setup ## is the inference service up?
+	@$(PYTHON_IN_VENV) scripts/ask_service.py health
+
+predict-text: setup ## classify text='...'
+	@$(PYTHON_IN_VENV) scripts/ask_service.py predict "$$text"
+
+predict-positive: setup ## classify a sentence of praise
+	@$(PYTHON_IN_VENV) scripts/ask_service.py predict "I loved every minute of it, and I would come back tomorrow."
+
+predict-negative: setup ## classify a complaint
+	@$(PYTHON_IN_VENV) scripts/ask_service.py predict "A complete waste of money; it broke on the first day."
+
+lock: setup ## pin the newest versions that pyproject.toml allows in requirements.lock
+	@scripts/lock.sh
+
+clean: ## remove caches and build output; results and .venv stay
+	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
