@@ -1,5 +1,6 @@
 """`make logs-local`: print the log of the run that was written to last."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -21,9 +22,8 @@ def main() -> int:
         print("  hint: start one with: make run-local", file=sys.stderr)
         return 1
     print(f"{log}:", file=sys.stderr, flush=True)
-    sys.stdout.reconfigure(encoding="utf-8")
-    with log.open(encoding="utf-8", errors="replace") as lines:
-        sys.stdout.writelines(lines)
+    with log.open("rb") as lines:
+        shutil.copyfileobj(lines, sys.stdout.buffer)
     return 0
 
 
