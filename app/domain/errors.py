@@ -4,6 +4,9 @@ Each carries a stable `code` for programs, a `message` that names the place, and
 What an error means for HTTP or for an exit status is decided at the edges (`app/api/errors.py`, `app/cli`), not here.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 
 class PlatformError(Exception):
     """Base of everything the platform raises on purpose.
@@ -44,6 +47,17 @@ class DataUnreadable(InvalidInput):
     code = "data.unreadable"
 
 
+class AmbiguousColumns(DataUnreadable):
+    """More than one column could be the text or the label (`role`); `choices` are their names."""
+
+    code = "data.ambiguous_columns"
+
+    def __init__(self, message: str, *, role: str, choices: Sequence[str], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.role = role
+        self.choices = list(choices)
+
+
 class ModelUnusable(InvalidInput):
     """A base model does not exist, has no safetensors weights, or needs code of its own."""
 
@@ -57,9 +71,13 @@ class NotFound(InvalidInput):
 
 
 class DataBlocked(PlatformError):
-    """The data was read, and findings of severity `error` forbid training on it."""
+    """The data was read, and findings of severity `error` forbid training on it; `reports` has all of them by split."""
 
     code = "data.blocked"
+
+    def __init__(self, message: str, *, hint: str = "", reports: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reports = dict(reports or {})
 
 
 class Conflict(PlatformError):
@@ -73,6 +91,13 @@ class StorageError(PlatformError):
 
     code = "storage.failed"
     retryable = True
+
+
+class DatasetDamaged(StorageError):
+    """A stored data set version's content does not match the hash it is named by."""
+
+    code = "data.damaged"
+    retryable = False
 
 
 class CheckpointDamaged(StorageError):

@@ -1,0 +1,179 @@
+"""Which column is the text and which the label: by name first, by what is in it second, never by guess.
+
+Works on a sample of the rows; reading them is `readers.py`.
+"""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.domain.errors import AmbiguousColumns, InvalidInput
+from app.domain.train_config import AUTO
+
+# fmt: off
+TEXT_NAMES = frozenset({
+    "text", "texts", "sentence", "sentences", "review", "reviews", "content", "comment", "comments", "body", "message",
+    "tweet", "question", "query", "utterance", "document", "post", "headline", "transcript", "feedback",
+    "文本", "文字", "內容", "内容", "評論", "评论", "句子", "留言", "訊息", "消息", "問題", "问题", "心得",
+})
+LABEL_NAMES = frozenset({
+    "label", "labels", "category", "class", "target", "sentiment", "intent", "emotion", "topic", "tag", "polarity",
+    "rating", "stars", "y",
+    "標籤", "标签", "標記", "标记", "類別", "类别", "分類", "分类", "情感", "情緒", "情绪", "意圖", "意图",
+    "評分", "评分",
+})
+# fmt: on
+MAX_LABEL_CHARS = 80
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    """The chosen columns, None where there is none, with one sentence of reason for each that was not given."""
+
+    text: str | None
+    label: str | None
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def name_rank(name: str, known: frozenset[str]) -> int:
+    """2 when the whole name is a known one, 1 when one of its words is, else 0."""
+    folded = name.strip().casefold()
+    if folded in known:
+        return 2
+    return 1 if any(word in known for word in re.split(r"[\W_]+", folded)) else 0
+
+
+def looks_like_labels(values: Sequence[str]) -> bool:
+    """Whether values are short and recur, as labels do and first words of sentences do not."""
+    filled = [value for value in values if value.strip()]
+    if not filled or max(map(len, filled)) > MAX_LABEL_CHARS:
+        return False
+    counts = Counter(filled)
+    once = sum(1 for count in counts.values() if count == 1)
+    if len(filled) < 20:
+        return len(counts) <= max(2, len(filled) // 2) and (once == 0 or len(counts) <= 2)
+    return len(counts) <= len(filled) // 2 and once <= len(filled) // 20
+
+
+def looks_like_text(values: Sequence[str]) -> bool:
+    """Whether values are long and varied: several words or ideographs, most of them different."""
+    filled = [value for value in values if value.strip()]
+    if not filled:
+        return False
+    words = [len(re.findall(r"[^\W\d_]{2,}", value)) + sum(ord(c) > 0x2E7F for c in value) for value in filled]
+    return sum(words) / len(words) >= 2.5 and len(set(filled)) > len(filled) // 2
+
+
+def nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Up to three of `known` that `name` may have been meant for, closest first; case does not count."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    return [folded[match] for match in difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
+
+
+class _Sample:
+    """Cells of the sampled rows by column name."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+        self.columns = columns
+        self.values = {
+            name: [(row[i] if i < len(row) else None) or "" for row in rows] for i, name in enumerate(columns)
+        }
+        self.num_rows = len(rows)
+
+    def distinct(self, name: str) -> int:
+        return len({value for value in self.values[name] if value.strip()})
+
+    def same_partition(self, first: str, second: str) -> bool:
+        """Whether two columns say the same in other words, as a label id and its name do."""
+        pairs = set(zip(self.values[first], self.values[second], strict=True))
+        return len(pairs) == self.distinct(first) == self.distinct(second)
+
+
+def _choose_text(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str, list[str]]:
+    for rank, why in ((2, "is named like a text"), (1, "is named like a text")):
+        named = [c for c in free if name_rank(c, TEXT_NAMES) == rank and name_rank(c, LABEL_NAMES) < 2]
+        if rank == 1:
+            named = [c for c in named if not looks_like_labels(sample.values[c])]
+        if len(named) == 1:
+            return named[0], f"column '{named[0]}' {why}", []
+        if named:
+            return None, "", named
+    shaped = [c for c in free if looks_like_text(sample.values[c]) and name_rank(c, LABEL_NAMES) == 0]
+    if len(shaped) == 1:
+        distinct = sample.distinct(shaped[0])
+        return shaped[0], f"column '{shaped[0]}' has long, varied text ({distinct:,} different values)", []
+    return None, "", shaped
+
+
+def _without_ids_of_names(sample: _Sample, candidates: list[str]) -> list[str]:
+    """Of two label columns that say the same, keep the one with names rather than numbers."""
+    if len(candidates) != 2 or not sample.same_partition(*candidates):
+        return candidates
+    named = [c for c in candidates if not all(v.strip().lstrip("-").isdecimal() for v in sample.values[c] if v)]
+    return named if len(named) == 1 else candidates
+
+
+def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str, list[str]]:
+    def reason(column: str, why: str) -> str:
+        return f"column '{column}' {why} ({sample.distinct(column)} different values in {sample.num_rows:,} rows)"
+
+    named = [c for c in free if name_rank(c, LABEL_NAMES) == 2 or (name_rank(c, LABEL_NAMES) == 1)]
+    named = [c for c in named if name_rank(c, LABEL_NAMES) == 2 or looks_like_labels(sample.values[c])]
+    named = _without_ids_of_names(sample, named)
+    exact = [c for c in named if name_rank(c, LABEL_NAMES) == 2]
+    for candidates in (exact, named):
+        if len(candidates) == 1:
+            return candidates[0], reason(candidates[0], "is named like a label"), []
+        if candidates:
+            return None, "", candidates
+    shaped = [c for c in free if looks_like_labels(sample.values[c])]
+    if len(shaped) == 1:
+        return shaped[0], reason(shaped[0], "has few, recurring values"), []
+    return None, "", shaped
+
+
+def _ambiguous(role: str, candidates: list[str], sample: _Sample) -> AmbiguousColumns:
+    shown = []
+    for column in candidates:
+        example = next((value for value in sample.values[column] if value.strip()), "")
+        shown.append(f"'{column}' (such as {example[:40]!r})")
+    return AmbiguousColumns(
+        f"more than one column could be the {role}: {', '.join(shown)}",
+        hint=f"name it with --{role}-column, or data.{role}_column in the configuration",
+        role=role,
+        choices=candidates,
+    )
+
+
+def choose_columns(
+    columns: Sequence[str], rows: Sequence[Sequence[str | None]], text_column: str = AUTO, label_column: str = AUTO
+) -> ColumnChoice:
+    """Pick text and label column from a sample of rows.
+
+    A given name is taken as it is (None where the file lacks it). Raises AmbiguousColumns with the candidates where
+    `auto` finds several that are equally good.
+    """
+    if text_column == label_column != AUTO:
+        raise InvalidInput(f"text and label are both column '{text_column}'", hint="give two different columns")
+    sample = _Sample(columns, rows)
+    reasons: dict[str, str] = {}
+    chosen: dict[str, str | None] = {}
+    for role, asked in (("text", text_column), ("label", label_column)):
+        if asked != AUTO:
+            chosen[role] = asked if asked in columns else None
+    for role, choose in (("text", _choose_text), ("label", _choose_label)):
+        if role in chosen:
+            continue
+        free = [c for c in columns if c not in chosen.values()]
+        column, why, candidates = choose(sample, free)
+        if candidates:
+            raise _ambiguous(role, candidates, sample)
+        chosen[role] = column
+        if column is not None:
+            reasons[f"{role}_column"] = why
+    if chosen["text"] is None and text_column == AUTO and chosen["label"] is not None and len(columns) == 2:
+        chosen["text"] = next(c for c in columns if c != chosen["label"])
+        reasons["text_column"] = f"column '{chosen['text']}' is the only one beside the label"
+    return ColumnChoice(chosen["text"], chosen["label"], reasons)

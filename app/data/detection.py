@@ -1,0 +1,231 @@
+"""How a text file is laid out: separator, quotes, header; each choice with the evidence for it.
+
+Which column is what belongs to `columns.py`, encodings to `encoding.py`.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from app.data.columns import LABEL_NAMES, TEXT_NAMES, looks_like_labels, name_rank
+from app.data.encoding import OVERLONG
+
+Mode = Literal["quoted", "plain", "first", "last"]
+"""`quoted`: standard csv quotes. `plain`: quotes are text. `first`, `last`: one separator a line, the first or last."""
+
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "@": "at sign", "^": "caret", "~": "tilde"}
+_SPLIT_SEPARATORS = (*SEPARATORS, " ")
+_BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_MODES: tuple[Mode, ...] = ("quoted", "plain", "first", "last")
+MIN_SHARE = 0.8
+"""A separator counts when at least this share of the sampled lines agrees on the number of columns."""
+
+
+class Unreadable(NamedTuple):
+    """A row that could not be made into cells: why, and how it begins."""
+
+    reason: str
+    excerpt: str
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How lines become cells; `num_columns` 0 means: do not check."""
+
+    separator: str
+    mode: Mode
+    num_columns: int = 0
+
+
+def _quoted_rows(lines: Iterable[str], separator: str) -> Iterator[list[str] | Unreadable]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        started = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            where = f"lines {started} to {reader.line_num}" if reader.line_num > started else f"line {started}"
+            yield Unreadable(f"{where}: {error}; is a quote left open or not doubled?", "")
+            continue
+        if cells and not (len(cells) == 1 and not cells[0].strip()):
+            yield cells
+
+
+def _plain_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
+    separator, mode = dialect.separator, dialect.mode
+    for ended_line in lines:
+        line = ended_line.rstrip("\r\n")
+        if not line.strip(" "):
+            continue
+        if mode == "plain":
+            yield line.split(separator) if separator else [line]
+        elif mode == "first":
+            yield line.split(separator, 1)
+        else:
+            yield line.rsplit(separator, 1)
+
+
+def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | Unreadable]:
+    """Make rows of lines; blank lines are no rows.
+
+    A row with cells missing at its end is passed on; one with cells too many, without the separator, with broken
+    quotes or over-long is `Unreadable`.
+    """
+    expected = dialect.num_columns
+    rows = _quoted_rows(lines, dialect.separator) if dialect.mode == "quoted" else _plain_rows(lines, dialect)
+    for row in rows:
+        if isinstance(row, Unreadable):
+            yield row
+        elif OVERLONG in row[0] or (len(row) > 1 and any(OVERLONG in cell for cell in row)):
+            yield Unreadable("longer than max_row_bytes, so it was not read", "")
+        elif not expected or len(row) == expected:
+            yield row
+        elif dialect.mode in ("first", "last"):
+            yield Unreadable(f"no separator ({_called(dialect.separator)}) in it", row[0][:80])
+        elif len(row) < expected:
+            yield row + [""] * (expected - len(row))
+        elif any(cell.strip() for cell in row[expected:]):
+            found = f"{len(row)} cells where {expected} are expected"
+            yield Unreadable(f"{found}; is there a {_called(dialect.separator)} in the text?", row[0][:80])
+        else:
+            yield row[:expected]
+
+
+def _called(separator: str) -> str:
+    return "space" if separator == " " else SEPARATORS[separator]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How well a dialect explains the sampled lines."""
+
+    dialect: Dialect
+    share: float
+    labelled: bool
+
+
+def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
+    rows = list(split_rows(lines, Dialect(separator, mode)))
+    cells = [row for row in rows if not isinstance(row, Unreadable)]
+    if not cells:
+        return None
+    if mode in ("first", "last"):
+        good = [row for row in cells if len(row) == 2]
+        side = [row[0 if mode == "first" else 1] for row in good]
+        if len(good) < MIN_SHARE * len(rows) or not (looks_like_labels(side) or looks_like_labels(side[1:])):
+            return None
+        return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True)
+    num_columns = Counter(map(len, cells)).most_common(1)[0][0]
+    if num_columns < 2:
+        return None
+    good = [row for row in cells if len(row) == num_columns]
+    columns = list(zip(*good, strict=True))
+    labelled = _has_known_name(good[0]) or any(looks_like_labels(c) or looks_like_labels(c[1:]) for c in columns)
+    return _Fit(Dialect(separator, mode, num_columns), len(good) / len(rows), labelled)
+
+
+def _has_known_name(cells: Sequence[str]) -> bool:
+    return any(name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 for cell in cells)
+
+
+def choose_dialect(lines: Sequence[str], suffix: str) -> Dialect | None:
+    """The dialect that explains most of the sampled lines, or None where each line is one cell.
+
+    On equal evidence: a column of labels or known column names, the suffix's own separator, fixed columns before a
+    single split, standard quotes before none.
+    """
+    own = _BY_SUFFIX.get(suffix)
+    fits = []
+    for separator in _SPLIT_SEPARATORS:
+        for mode in _MODES:
+            if separator == " " and mode in ("quoted", "plain"):
+                continue
+            fit = _fit(lines, separator, mode)
+            least = 0.5 if separator == own else MIN_SHARE
+            if fit is not None and fit.share >= least and (fit.labelled or separator == own or fit.share > 0.98):
+                fits.append(fit)
+    if not fits:
+        return None
+
+    def evidence(fit: _Fit) -> tuple[bool, float, bool, bool, int]:
+        fixed = fit.dialect.mode in ("quoted", "plain")
+        return (fit.labelled, round(fit.share, 2), fit.dialect.separator == own, fixed, -_MODES.index(fit.dialect.mode))
+
+    return max(fits, key=evidence).dialect
+
+
+def alternatives(dialect: Dialect, lines: Sequence[str]) -> list[Dialect]:
+    """Ways to read the same separator that the sampled lines allow; the given one comes first."""
+    found = [dialect]
+    for mode in _MODES:
+        if mode == dialect.mode or (dialect.num_columns > 2 and mode in ("first", "last")):
+            continue
+        if dialect.separator == " " and mode in ("quoted", "plain"):
+            continue
+        if mode in ("quoted", "plain") or _fit(lines, dialect.separator, mode) is not None:
+            found.append(replace(dialect, mode=mode))
+    return found
+
+
+class Fitness(NamedTuple):
+    """What a dialect makes of a whole file: rows with every cell, and lines that end up in no such row."""
+
+    num_rows: int
+    num_lost_lines: int
+
+
+def measure(lines: Iterable[str], dialect: Dialect) -> Fitness:
+    """Read all `lines` under `dialect` and count what is gained and lost."""
+    if dialect.mode != "quoted":
+        widths = Counter(map(len, _plain_rows(lines, dialect)))
+        return Fitness(widths[dialect.num_columns], widths.total() - widths[dialect.num_columns])
+    reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
+    num_rows = num_lost = read_before = 0
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return Fitness(num_rows, num_lost)
+        except csv.Error:
+            cells = ["broken"]
+        if len(cells) == dialect.num_columns:
+            num_rows += 1
+        elif cells:
+            num_lost += reader.line_num - read_before
+        read_before = reader.line_num
+
+
+def choose_mode(fitness: Mapping[Mode, Fitness]) -> tuple[Mode, str]:
+    """The way of reading that loses fewest lines, and why; on a tie the one that gives more rows, then the stricter."""
+    mode = max(fitness, key=lambda m: (-fitness[m].num_lost_lines, fitness[m].num_rows, -_MODES.index(m)))
+    how: dict[Mode, str] = {
+        "quoted": "quotes enclose cells",
+        "plain": "quotes are part of the text",
+        "first": "each line is split at its first separator",
+        "last": "each line is split at its last separator",
+    }
+    lost = fitness[mode].num_lost_lines
+    result = f"{how[mode]}: that loses {f'{lost:,} lines' if lost else 'no line'}"
+    others = [f"{f.num_lost_lines:,} if {how[m]}" for m, f in fitness.items() if f.num_lost_lines > lost]
+    return mode, result + (f" ({', '.join(others)})" if others else "")
+
+
+def choose_header(rows: Sequence[Sequence[str]], asked: Sequence[str]) -> tuple[bool, str]:
+    """Whether the first row names the columns, and why; `asked` are the column names the user gave."""
+    first, rest = rows[0], rows[1:]
+    if named := [name for name in asked if name in [cell.strip() for cell in first] and not name.isdecimal()]:
+        return True, f"its first row has the column '{named[0]}' that was asked for"
+    columns = [[row[i] for row in rest if i < len(row)] for i in range(len(first))]
+    for cell, values in zip(first, columns, strict=True):
+        if name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 and cell not in values:
+            return True, f"its first row has the known column name '{cell.strip()}'"
+    if any(not cell.strip() for cell in first) or len(set(first)) < len(first):
+        return False, "its first row has empty or repeated cells, so it is data"
+    for cell, values in zip(first, columns, strict=True):
+        if len(values) >= 10 and looks_like_labels(values) and cell not in values:
+            return True, f"'{cell.strip()}' in its first row occurs nowhere below, where values recur"
+    return False, "its first row looks like the rows below it"

@@ -1,0 +1,130 @@
+"""Objects out of JSON and JSON-lines files, one at a time, none held beyond a bound."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from json.decoder import JSONDecoder
+from pathlib import Path
+from typing import Any, TextIO
+
+from app.data.detection import Unreadable
+from app.data.encoding import OVERLONG
+from app.domain.errors import DataUnreadable
+
+_BLANK = re.compile(r"[\s,]*")
+_MARKS = re.compile(r'["\\\[\]{}]')
+_CHUNK_CHARS = 1 << 18
+
+
+def json_lines(lines: Iterable[str]) -> Iterator[dict[str, Any] | Unreadable]:
+    """One object a line; blank lines are no rows."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if line.startswith(OVERLONG):
+            yield Unreadable("longer than max_row_bytes, so it was not read", "")
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Unreadable(f"line {number} is not JSON: {error}", line[:80])
+            continue
+        yield value if isinstance(value, dict) else Unreadable(f"line {number} is not an object", line[:80])
+
+
+class _Stream:
+    """A window on the text of a JSON document that grows while a value does not fit and slides on afterwards."""
+
+    def __init__(self, file: TextIO, path: Path, max_chars: int) -> None:
+        self.file, self.path, self.max_chars = file, path, max_chars
+        self.buffer, self.at, self.ended = "", 0, False
+        self.decoder = JSONDecoder()
+
+    def grow(self) -> bool:
+        more = self.file.read(_CHUNK_CHARS)
+        self.ended = not more
+        self.buffer, self.at = self.buffer[self.at :] + more, 0
+        return bool(more)
+
+    def peek(self) -> str:
+        """The next character that is neither white space nor a comma; empty at the end."""
+        while True:
+            match = _BLANK.match(self.buffer, self.at)
+            self.at = match.end() if match else self.at
+            if self.at < len(self.buffer):
+                return self.buffer[self.at]
+            if not self.grow():
+                return ""
+
+    def value(self) -> Any:
+        """Decode the next value; Unreadable where it is longer than the bound."""
+        self.peek()
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.buffer, self.at)
+            except (ValueError, RecursionError) as error:
+                if len(self.buffer) - self.at > self.max_chars:
+                    return self._skip()
+                if not self.ended and self.grow():
+                    continue
+                raise DataUnreadable(
+                    f"{self.path} is not valid JSON: {error}", hint="repair the file, or save it as jsonl"
+                ) from error
+            if end == len(self.buffer) and not self.ended and self.grow():
+                continue
+            length, self.at = end - self.at, end
+            return value if length <= self.max_chars else Unreadable("longer than max_row_bytes", "")
+
+    def _skip(self) -> Unreadable:
+        depth, quoted = 0, False
+        while True:
+            escaped_at = -1
+            for match in _MARKS.finditer(self.buffer, self.at):
+                mark, place = match[0], match.start()
+                if place == escaped_at:
+                    continue
+                if mark == "\\":
+                    escaped_at = place + 1
+                elif mark == '"':
+                    quoted = not quoted
+                elif not quoted:
+                    depth += 1 if mark in "[{" else -1
+                if depth == 0 and not quoted and mark != "\\":
+                    self.at = match.end()
+                    return Unreadable("longer than max_row_bytes, so it was not read", "")
+            keep = 1 if escaped_at == len(self.buffer) else 0
+            self.at = len(self.buffer) - keep
+            if not self.grow():
+                raise DataUnreadable(f"{self.path} ends inside a value", hint="the file seems cut off; copy it again")
+
+
+def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict[str, Any] | Unreadable]:
+    """The objects of a list, or of the list under the first key of an object that has one (`{"data": [...]}`)."""
+    stream = _Stream(file, path, max_row_bytes)
+    if stream.peek() == "{":
+        _enter_list_of_object(stream)
+    if stream.peek() != "[":
+        raise DataUnreadable(f"{path} is JSON, but no list of objects", hint='expected [{"text": ..., "label": ...}]')
+    stream.at += 1
+    while (following := stream.peek()) != "]":
+        if not following:
+            raise DataUnreadable(f"{path} ends inside its list", hint="the file seems cut off; copy it again")
+        value = stream.value()
+        if isinstance(value, dict | Unreadable):
+            yield value
+        else:
+            yield Unreadable("not an object", json.dumps(value, ensure_ascii=False)[:80])
+
+
+def _enter_list_of_object(stream: _Stream) -> None:
+    """Move to the opening bracket of the first list of objects among the values of an object."""
+    stream.at += 1
+    while stream.peek() not in ("}", ""):
+        stream.value()
+        if stream.peek() != ":":
+            break
+        stream.at += 1
+        if stream.peek() == "[":
+            return
+        stream.value()
+    raise DataUnreadable(f"{stream.path} is one JSON object without a list of rows", hint='expected {"data": [...]}')
