@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import output
+from app.cli import data, output
 from app.domain.errors import PlatformError
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data.app, name="data", help="Look at labelled files before anything is trained on them.")
 
 
 def main() -> None:

@@ -1,0 +1,146 @@
+"""`finetune data`: look at labelled files before anything is trained on them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from app.data.validation import Checked
+    from app.domain.data_report import ValidationReport
+    from app.domain.train_config import DataConfig
+
+MAX_LABELS_SHOWN = 20
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _data() -> None:
+    """Look at labelled files before anything is trained on them."""
+
+
+@app.command()
+def validate(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="csv, tsv, jsonl, json, parquet, text, or hub:ID")],
+    text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
+    label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
+    eval_data: Annotated[str | None, typer.Option(help="evaluation rows, held against FILE")] = None,
+    test_data: Annotated[str | None, typer.Option(help="test rows, held against FILE")] = None,
+    allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
+    block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
+    from app.cli import output
+    from app.domain.train_config import DataConfig
+
+    data = DataConfig(
+        train=file,
+        eval=eval_data,
+        test=test_data,
+        text_column=text_column,
+        label_column=label_column,
+        allow=allow or [],
+        block=block or [],
+    )
+    reports = {split: checked.report for split, checked in check_asking(data, may_ask=not as_json)[1].items()}
+    if as_json:
+        train = reports.pop("train")
+        output.show_json(_as_json(train) | {split: _as_json(report) for split, report in reports.items()})
+        reports["train"] = train
+    else:
+        for split, report in reports.items():
+            show_report(report, split if len(reports) > 1 else None)
+    if not all(report.ok for report in reports.values()):
+        raise typer.Exit(output.EXIT_FAILED)
+
+
+def _as_json(report: "ValidationReport") -> dict[str, Any]:
+    """The report with its keys in the promised order."""
+    dumped = report.model_dump(mode="json")
+    return {key: dumped[key] for key in ("file", "sha256", "rows", "ok", "detected", "labels", "findings")}
+
+
+def check_asking(data: "DataConfig", *, may_ask: bool = True) -> "tuple[DataConfig, dict[str, Checked]]":
+    """Check the data; where a column could be one of several, ask on a terminal.
+
+    Returns the configuration with the answers in it, and what `app.data.prepare.check` gives. Off a terminal, or where
+    `may_ask` is False, AmbiguousColumns is passed on.
+    """
+    from app.data.prepare import check
+    from app.domain.errors import AmbiguousColumns
+
+    while True:
+        try:
+            return data, check(data)
+        except AmbiguousColumns as error:
+            if not (may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
+                raise
+            answer = _ask(error.message, error.choices)
+            data = data.model_copy(update={f"{error.role}_column": answer})
+
+
+def _ask(question: str, choices: list[str]) -> str:
+    """Let the person pick one of `choices` by number or name; the question goes to stderr."""
+    typer.echo(question, err=True)
+    for number, choice in enumerate(choices, 1):
+        typer.echo(f"  {number}  {choice}", err=True)
+    while True:
+        answer: str = typer.prompt("number or name", err=True).strip()
+        if answer in choices:
+            return answer
+        if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+            return choices[int(answer) - 1]
+        typer.echo(f"'{answer}' is none of them", err=True)
+
+
+def show_report(report: "ValidationReport", split: str | None = None) -> None:
+    """Print how a file was read, its labels and its findings, for people."""
+    from app.cli import output
+
+    name = Path(report.file).name if not report.file.startswith("hub:") else report.file
+    typer.echo(f"{name}{f' ({split})' if split else ''}: {report.rows:,} rows, {len(report.labels)} labels")
+    _show_detected(report)
+    if report.labels:
+        total = sum(report.labels.values())
+        rows = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in report.labels.items()]
+        output.show_table(("label", "rows", "share"), rows[:MAX_LABELS_SHOWN])
+        if len(rows) > MAX_LABELS_SHOWN:
+            typer.echo(f"... and {len(rows) - MAX_LABELS_SHOWN} more labels (--json lists all)")
+    for finding in report.findings:
+        typer.echo(f"{finding.severity}: {finding.code}: {finding.message}")
+        if finding.rows:
+            more = ", ..." if finding.count > 10 else ""
+            typer.echo(f"  rows: {', '.join(map(str, finding.rows[:10]))}{more}")
+        for example in finding.examples:
+            typer.echo(f"  such as: {' '.join(example.split())}")
+        typer.echo(f"  fix: {finding.fix}")
+    blocking = [finding.code for finding in report.findings if finding.severity == "error"]
+    if blocking:
+        typer.echo(f"not ready for training: {', '.join(blocking)}")
+    else:
+        warnings = f"; {len(report.findings)} to look at" if report.findings else ""
+        typer.echo(f"ready for training{warnings}")
+
+
+def _show_detected(report: "ValidationReport") -> None:
+    from app.cli import output
+
+    found = report.detected
+    separators = {"\t": "tab", " ": "space"}
+    choices = {
+        "format": found.format,
+        "encoding": found.encoding,
+        "delimiter": separators.get(found.delimiter or "", found.delimiter),
+        "header": None if found.header is None else "yes" if found.header else "no",
+        "text_column": found.text_column,
+        "label_column": found.label_column,
+    }
+    rows = [
+        (key.replace("_", " "), value, found.reasons.get(key, ""))
+        for key, value in choices.items()
+        if value is not None or key in found.reasons
+    ]
+    output.show_table(("read as", "", "because"), rows)
