@@ -85,6 +85,9 @@ class _Sample:
     def distinct(self, name: str) -> int:
         return len({value for value in self.values[name] if value.strip()})
 
+    def mean_chars(self, name: str) -> float:
+        return sum(map(len, self.values[name])) / max(1, self.num_rows)
+
     def same_partition(self, first: str, second: str) -> bool:
         """Whether two columns say the same in other words, as a label id and its name do."""
         pairs = set(zip(self.values[first], self.values[second], strict=True))
@@ -92,15 +95,18 @@ class _Sample:
 
 
 def _choose_text(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str, list[str]]:
-    for rank, why in ((2, "is named like a text"), (1, "is named like a text")):
+    for rank in (2, 1):
         named = [c for c in free if name_rank(c, TEXT_NAMES) == rank and name_rank(c, LABEL_NAMES) < 2]
         if rank == 1:
             named = [c for c in named if not looks_like_labels(sample.values[c])]
         if len(named) == 1:
-            return named[0], f"column '{named[0]}' {why}", []
+            return named[0], f"column '{named[0]}' is named like a text", []
         if named:
             return None, "", named
     shaped = [c for c in free if looks_like_text(sample.values[c]) and name_rank(c, LABEL_NAMES) == 0]
+    shaped.sort(key=sample.mean_chars, reverse=True)
+    if len(shaped) > 1 and sample.mean_chars(shaped[0]) >= 2 * sample.mean_chars(shaped[1]):
+        return shaped[0], f"column '{shaped[0]}' has by far the longest texts", []
     if len(shaped) == 1:
         distinct = sample.distinct(shaped[0])
         return shaped[0], f"column '{shaped[0]}' has long, varied text ({distinct:,} different values)", []
@@ -119,16 +125,17 @@ def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str
     def reason(column: str, why: str) -> str:
         return f"column '{column}' {why} ({sample.distinct(column)} different values in {sample.num_rows:,} rows)"
 
-    named = [c for c in free if name_rank(c, LABEL_NAMES) == 2 or (name_rank(c, LABEL_NAMES) == 1)]
-    named = [c for c in named if name_rank(c, LABEL_NAMES) == 2 or looks_like_labels(sample.values[c])]
+    rank = {c: name_rank(c, LABEL_NAMES) for c in free}
+    named = [c for c in free if rank[c] == 2 or (rank[c] == 1 and looks_like_labels(sample.values[c]))]
     named = _without_ids_of_names(sample, named)
-    exact = [c for c in named if name_rank(c, LABEL_NAMES) == 2]
+    exact = [c for c in named if rank[c] == 2]
     for candidates in (exact, named):
         if len(candidates) == 1:
             return candidates[0], reason(candidates[0], "is named like a label"), []
         if candidates:
             return None, "", candidates
     shaped = [c for c in free if looks_like_labels(sample.values[c])]
+    shaped = _without_ids_of_names(sample, [c for c in shaped if sample.distinct(c) > 1] or shaped)
     if len(shaped) == 1:
         return shaped[0], reason(shaped[0], "has few, recurring values"), []
     return None, "", shaped

@@ -85,17 +85,18 @@ def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | U
         elif not expected or len(row) == expected:
             yield row
         elif dialect.mode in ("first", "last"):
-            yield Unreadable(f"no separator ({_called(dialect.separator)}) in it", row[0][:80])
+            yield Unreadable(f"no separator ({called(dialect.separator)}) in it", row[0][:80])
         elif len(row) < expected:
             yield row + [""] * (expected - len(row))
         elif any(cell.strip() for cell in row[expected:]):
             found = f"{len(row)} cells where {expected} are expected"
-            yield Unreadable(f"{found}; is there a {_called(dialect.separator)} in the text?", row[0][:80])
+            yield Unreadable(f"{found}; is there a {called(dialect.separator)} in the text?", row[0][:80])
         else:
             yield row[:expected]
 
 
-def _called(separator: str) -> str:
+def called(separator: str) -> str:
+    """The name of a separator, for sentences."""
     return "space" if separator == " " else SEPARATORS[separator]
 
 
@@ -219,13 +220,24 @@ def choose_header(rows: Sequence[Sequence[str]], asked: Sequence[str]) -> tuple[
     first, rest = rows[0], rows[1:]
     if named := [name for name in asked if name in [cell.strip() for cell in first] and not name.isdecimal()]:
         return True, f"its first row has the column '{named[0]}' that was asked for"
+    if any(len(cell) > 40 or len(cell.split()) > 4 for cell in first):
+        return False, "its first row is too long for names of columns"
     columns = [[row[i] for row in rest if i < len(row)] for i in range(len(first))]
     for cell, values in zip(first, columns, strict=True):
         if name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 and cell not in values:
             return True, f"its first row has the known column name '{cell.strip()}'"
-    if any(not cell.strip() for cell in first) or len(set(first)) < len(first):
-        return False, "its first row has empty or repeated cells, so it is data"
     for cell, values in zip(first, columns, strict=True):
-        if len(values) >= 10 and looks_like_labels(values) and cell not in values:
+        if cell.strip() and len(values) >= 10 and looks_like_labels(values) and cell not in values:
             return True, f"'{cell.strip()}' in its first row occurs nowhere below, where values recur"
     return False, "its first row looks like the rows below it"
+
+
+def column_names(header: Sequence[str] | None, num_columns: int) -> list[str]:
+    """Names of the columns: those of the header, made distinct; numbers from 1 where there is none."""
+    if header is None:
+        return [str(number) for number in range(1, num_columns + 1)]
+    names: list[str] = []
+    for number, cell in enumerate(header, 1):
+        name = cell.strip() or f"column {number}"
+        names.append(f"{name} ({number})" if name in names else name)
+    return names

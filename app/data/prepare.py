@@ -36,14 +36,12 @@ def check(data: DataConfig) -> dict[str, Checked]:
     rules = Rules.of(data.allow, data.block)
     if data.train is None:
         raise InvalidInput("there is no training data", hint="give --data FILE, or data.train in the configuration")
-    checked = {
-        "train": validate(_read(data.train, data), rules, to_split=data.eval is None),
-    }
-    for name, source in (("eval", data.eval), ("test", data.test)):
-        if source is not None:
-            reference = checked["train"].reference()
-            rows = _read(source, data, checked["train"].report.detected)
-            checked[name] = validate(rows, rules, against=reference)
+    checked = {"train": validate(_read(data.train, data), rules, to_split=data.eval is None)}
+    others = [(name, source) for name, source in (("eval", data.eval), ("test", data.test)) if source is not None]
+    reference = checked["train"].reference() if others else None
+    for name, source in others:
+        rows = _read(source, data, checked["train"].report.detected)
+        checked[name] = validate(rows, rules, against=reference)
     return checked
 
 

@@ -5,6 +5,7 @@ Whether the rows are fit for training is for `validation.py` to say.
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from app.data.detection import (
     Dialect,
     Unreadable,
     alternatives,
+    called,
     choose_dialect,
     choose_header,
     choose_mode,
+    column_names,
     measure,
     split_rows,
 )
@@ -84,7 +87,7 @@ def _sample_lines(path: Path, found: Survey, max_row_bytes: int) -> list[str]:
         for line in islice(bounded_lines(file, max_row_bytes), SAMPLE_LINES):
             lines.append(line)
             size += len(line)
-            if size > 4 * max_row_bytes:
+            if size > max_row_bytes:
                 break
     return lines
 
@@ -109,12 +112,13 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
         fitness = {mode: measure(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
         mode, reasons["delimiter"] = choose_mode(fitness)
         dialect = ways[mode]
-    first_rows = [row for row in islice(split_rows(iter(sample), dialect), 500) if not isinstance(row, Unreadable)]
-    if not first_rows:
-        header, columns = False, [str(i + 1) for i in range(dialect.num_columns)]
-    else:
+        what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
+        reasons["format"] = f"its lines have {what}, separated by a {called(dialect.separator)}"
+    first_rows = [row for row in split_rows(iter(sample), dialect) if not isinstance(row, Unreadable)]
+    header = False
+    if first_rows:
         header, reasons["header"] = choose_header(first_rows, asked)
-        columns = [c.strip() for c in first_rows[0]] if header else [str(i + 1) for i in range(dialect.num_columns)]
+    columns = column_names(first_rows[0] if header else None, dialect.num_columns)
     names = {"\t": "tsv", "": "text"}
     kind = "text" if dialect.mode in ("first", "last") else names.get(dialect.separator, "csv")
     records = split_rows(_lines(path, found, max_row_bytes), dialect)
@@ -164,6 +168,8 @@ def _json_kind(head: str, suffix: str) -> tuple[str, str] | None:
         whole = isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         whole = False
+    if not whole and not re.match(r'\{\s*("|$)', start) and not suffix.startswith(".json"):
+        return None
     if suffix in (".jsonl", ".ndjson") or (whole and '"data"' not in line[:200]):
         return "jsonl", "its lines start as objects of their own"
     return "json", "it starts with the brace of an object that spans lines or holds a list"
@@ -207,7 +213,9 @@ def _read_parquet(path: Path) -> _Source:
 
 def _read_hub(source: str) -> _Source:
     columns, records, sha256 = hub.load(source)
-    return _Source(sha256, Detected(format="hub", columns=columns, reasons={}), records)
+    return _Source(
+        sha256, Detected(format="hub", columns=columns, reasons={"format": f"it starts with {hub.PREFIX}"}), records
+    )
 
 
 def _open_source(source: str, max_row_bytes: int, asked: Sequence[str]) -> _Source:

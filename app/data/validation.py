@@ -163,15 +163,15 @@ def validate(rows: Rows, rules: Rules, *, against: Reference | None = None, to_s
             usable = _unknown_labels(findings, usable, against)
     texts, labels = [rows.texts[i] for i in usable], [rows.labels[i] for i in usable]
     counts = Counter(labels)
+    folded = [fold(text) for text in texts]
     if usable:
         _label_variants(findings, usable, counts)
         _encoding_damage(findings, usable)
-        folded = [fold(text) for text in texts]
         _repeated_texts(findings, usable, folded, labels)
         if against is not None:
             _leakage(findings, usable, folded, against)
     if against is None and not any(f.code == "missing_column" for f in findings.found):
-        _classes(findings, counts, _texts_per_label(texts, labels), to_split)
+        _classes(findings, counts, _texts_per_label(folded, labels), to_split)
     found = findings.found
     if not usable:
         found = [f.model_copy(update={"severity": "error"}) if f.code in DROPPING else f for f in found]
@@ -209,7 +209,9 @@ def _unreadable(findings: _Findings) -> None:
 
 def _missing_columns(findings: _Findings) -> bool:
     rows, detected = findings.rows, findings.rows.detected
-    columns = ", ".join(f"'{column}'" for column in detected.columns)
+    columns = ", ".join(f"'{column}'" for column in detected.columns[:20])
+    if detected.header is False:
+        columns += " (the file has no header, so columns go by number)"
     missing = False
     for role, asked, chosen in (
         ("text", rows.text_column, detected.text_column),
@@ -374,10 +376,9 @@ def _leakage(findings: _Findings, usable: list[int], folded: Sequence[str], agai
         )
 
 
-def _texts_per_label(texts: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+def _texts_per_label(folded: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
     """Number of different texts of each label."""
-    pairs = {(fold(text), label) for text, label in zip(texts, labels, strict=True)}
-    return Counter(label for _, label in pairs)
+    return Counter(label for _, label in set(zip(folded, labels, strict=True)))
 
 
 def _classes(findings: _Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
