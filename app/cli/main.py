@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import data, output
+from app.cli import config, data, output, train
 from app.domain.errors import PlatformError
 
 app = typer.Typer(
@@ -14,6 +14,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("train")(train.train)
+app.add_typer(config.app, name="config", help="What a configuration means, and which keys there are.")
 app.add_typer(data.app, name="data", help="Look at labelled files before anything is trained on them.")
 
 

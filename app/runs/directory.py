@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.domain.errors import Conflict, InvalidInput, NotFound
@@ -41,7 +42,8 @@ class RunDirectory:
         return self.receipt.is_file()
 
 
-def _check_name(name: str) -> None:
+def check_run_name(name: str) -> None:
+    """Refuse what is no run name: it becomes a directory, and part of commands to copy."""
     if not re.fullmatch(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
         raise InvalidInput(
             f"run name {name!r} cannot be used",
@@ -64,7 +66,7 @@ def run_names(results_dir: Path) -> list[str]:
 
 def open_run(results_dir: Path, name: str) -> RunDirectory:
     """The run called `name`; NotFound lists the nearest names."""
-    _check_name(name)
+    check_run_name(name)
     if not is_run(results_dir / name):
         near = difflib.get_close_matches(name, run_names(results_dir), n=3)
         raise NotFound(
@@ -76,7 +78,7 @@ def open_run(results_dir: Path, name: str) -> RunDirectory:
 
 def create_run(results_dir: Path, name: str) -> RunDirectory:
     """Make the directory of a new run; of two processes asking for one name, one gets a Conflict."""
-    _check_name(name)
+    check_run_name(name)
     path = results_dir / name
     with storage_errors(path):
         results_dir.mkdir(parents=True, exist_ok=True)
@@ -91,11 +93,11 @@ def create_run(results_dir: Path, name: str) -> RunDirectory:
     return RunDirectory(path)
 
 
-def create_numbered_run(results_dir: Path, experiment_name: str) -> RunDirectory:
-    """Make the next free `<experiment_name>-<NNN>`."""
+def create_numbered_run(results_dir: Path, experiment_name: str, taken: Iterable[str] = ()) -> RunDirectory:
+    """Make the next free `<experiment_name>-<NNN>`; names in `taken` count as used though no directory has them."""
     pattern = re.compile(re.escape(experiment_name) + r"-(\d{3,})")
     existing = [p.name for p in results_dir.iterdir()] if results_dir.is_dir() else []
-    numbers = [int(match[1]) for name in existing if (match := pattern.fullmatch(name))]
+    numbers = [int(match[1]) for name in (*existing, *taken) if (match := pattern.fullmatch(name))]
     number = max(numbers, default=0) + 1
     while True:
         try:

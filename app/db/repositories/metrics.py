@@ -1,0 +1,64 @@
+"""Metric points, final evaluations and checkpoints of a run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import CheckpointRow, EvaluationRow, MetricPointRow
+
+_SCORES = ("accuracy", "macro_f1", "loss")
+
+
+def add_points(session: Session, points: Sequence[dict[str, Any]]) -> None:
+    """Append metric points in one statement."""
+    if points:
+        session.execute(insert(MetricPointRow), points)
+
+
+def points(session: Session, experiment_id: int, kind: str | None = None) -> list[MetricPointRow]:
+    """Points in the order they were reported."""
+    query = select(MetricPointRow).where(MetricPointRow.experiment_id == experiment_id)
+    if kind is not None:
+        query = query.where(MetricPointRow.kind == kind)
+    return list(session.scalars(query.order_by(MetricPointRow.id)))
+
+
+def put_evaluation(session: Session, experiment_id: int, split: str, metrics: dict[str, Any]) -> None:
+    """Store the final scores of a split, in place of earlier ones."""
+    session.execute(
+        delete(EvaluationRow).where(EvaluationRow.experiment_id == experiment_id, EvaluationRow.split == split)
+    )
+    scores = {name: metrics.get(name) for name in _SCORES}
+    session.add(EvaluationRow(experiment_id=experiment_id, split=split, metrics=metrics, **scores))
+
+
+def evaluations(session: Session, experiment_id: int) -> dict[str, dict[str, Any]]:
+    """Final scores by split."""
+    rows = session.scalars(select(EvaluationRow).where(EvaluationRow.experiment_id == experiment_id))
+    return {row.split: row.metrics for row in rows}
+
+
+def put_checkpoint(session: Session, experiment_id: int, *, step: int, path: str, size_bytes: int) -> None:
+    """Record a checkpoint whose manifest is on disk; a repeated step replaces its row."""
+    remove_checkpoint(session, experiment_id, path=path)
+    session.add(CheckpointRow(experiment_id=experiment_id, step=step, path=path, size_bytes=size_bytes))
+
+
+def remove_checkpoint(
+    session: Session, experiment_id: int, *, path: str | None = None, step: int | None = None
+) -> None:
+    """Forget a checkpoint that is no longer on disk, by path or by step."""
+    query = delete(CheckpointRow).where(CheckpointRow.experiment_id == experiment_id)
+    if path is not None:
+        query = query.where(CheckpointRow.path == path)
+    if step is not None:
+        query = query.where(CheckpointRow.step == step)
+    session.execute(query)
+
+
+def checkpoints(session: Session, experiment_id: int) -> list[CheckpointRow]:
+    """Checkpoints in order of steps."""
+    query = select(CheckpointRow).where(CheckpointRow.experiment_id == experiment_id)
+    return list(session.scalars(query.order_by(CheckpointRow.step)))

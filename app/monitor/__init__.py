@@ -1,0 +1,1 @@
+"""What is watched: logs, the machine, later what users do."""

@@ -1,0 +1,243 @@
+"""YAML file + `--set` + options -> TrainConfig; every fault is found at once and named by file, line and key.
+
+What the keys are and which values they take is declared in `domain.train_config` alone.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from app.domain.errors import ConfigError
+from app.domain.train_config import TrainConfig
+from app.services.configuration_help import allowed_values, nearest_key
+
+MAX_FILE_BYTES = 1_000_000
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class _Sources:
+    """The values so far, where each key came from, and what is wrong with them."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[Key, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def put(self, key: Key, value: Any, place: str) -> None:
+        """Set a dotted key, making the groups above it."""
+        group = self.values
+        for part in key[:-1]:
+            if not isinstance(group.get(part), dict):
+                group[part] = {}
+            group = group[part]
+        group[key[-1]] = value
+        self.places[key] = place
+
+    def place(self, key: Key) -> str:
+        """Where a key, or the nearest group above it, was given."""
+        for length in range(len(key), 0, -1):
+            if key[:length] in self.places:
+                return self.places[key[:length]]
+        return "configuration"
+
+
+def load_config(
+    path: Path | None = None, sets: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """Read a configuration; later sources win: file, then `--set key=value`, then `options` by dotted key.
+
+    Raises ConfigError with one line a problem, all of them.
+    """
+    sources = _Sources()
+    if path is not None:
+        _read_file(path, sources)
+    for text in sets:
+        _read_set(text, sources)
+    for key, value in (options or {}).items():
+        if value is not None:
+            sources.put(tuple(key.split(".")), value, f"option for {key}")
+    config = None if sources.problems and not sources.values else _validate(sources)
+    if sources.problems or config is None:
+        raise _all_at_once(sources.problems)
+    return config
+
+
+def ineffective_settings(config: TrainConfig) -> list[str]:
+    """Settings that were given and cannot take effect beside the others, one sentence each."""
+    training, data, model, lora = config.training, config.data, config.model, config.lora
+    warnings = []
+    if training.max_steps is not None and "num_train_epochs" in training.model_fields_set:
+        warnings.append("training.num_train_epochs has no effect: training.max_steps decides")
+    if data.eval is not None and "eval_fraction" in data.model_fields_set:
+        warnings.append("data.eval_fraction has no effect: data.eval is given")
+    if model.revision is not None and (model.name == "minilm" or Path(model.name).is_dir()):
+        warnings.append(f"model.revision has no effect: {model.name} comes from this machine, not from the hub")
+    if training.fast_path and "fast_path" in training.model_fields_set and lora.lora_dropout > 0:
+        warnings.append("training.fast_path has no effect: lora.lora_dropout is above 0")
+    if training.lr_scheduler_type == "constant_with_warmup" and training.warmup_steps == 0:
+        warnings.append("training.lr_scheduler_type constant_with_warmup has no warm-up: training.warmup_steps is 0")
+    both = sorted(set(data.allow) & set(data.block))
+    if both:
+        warnings.append(f"data.allow has no effect for {', '.join(both)}: data.block names it too")
+    return warnings
+
+
+def _all_at_once(problems: Sequence[str]) -> ConfigError:
+    count = f"{len(problems)} problems in the configuration:\n  " if len(problems) > 1 else ""
+    return ConfigError(count + "\n  ".join(problems), hint="`finetune config schema` lists every key and what it takes")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path, sources: _Sources) -> None:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes: that is no configuration")
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {path}", hint="config/ has one for each base model") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        for token in yaml.scan(content, Loader=yaml.SafeLoader):
+            if isinstance(token, yaml.AliasToken):
+                line = token.start_mark.line + 1
+                sources.problems.append(f"{path}:{line}: '*{token.value}': aliases are not used in a configuration")
+                return
+        root = yaml.compose(content, Loader=yaml.SafeLoader)
+        if root is None:
+            return
+        if not isinstance(root, yaml.MappingNode):
+            sources.problems.append(f"{path}:1: expected 'key: value' lines, found something else")
+            return
+        _read_mapping(root, (), path, sources)
+    except yaml.YAMLError as error:
+        sources.problems.append(_yaml_fault(path, error))
+
+
+def _read_mapping(node: yaml.MappingNode, prefix: Key, path: Path, sources: _Sources) -> None:
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            sources.problems.append(f"{path}:{line}: a key must be a word")
+            continue
+        name = str(key_node.value)
+        dotted = ".".join((*prefix, name))
+        if name in seen:
+            sources.problems.append(f"{path}:{line}: {dotted}: given twice, first in line {seen[name]}")
+            continue
+        seen[name] = line
+        key = (*prefix, name)
+        sources.put(key, {}, f"{path}:{line}")
+        if isinstance(value_node, yaml.MappingNode):
+            _read_mapping(value_node, key, path, sources)
+        else:
+            sources.put(key, _construct(value_node), f"{path}:{line}")
+
+
+def _construct(node: yaml.Node) -> Any:
+    """The plain value of a node that is no mapping."""
+    constructor = yaml.constructor.SafeConstructor()
+    return constructor.construct_document(node)
+
+
+def _yaml_fault(path: Path, error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"{path}:{mark.line + 1}" if mark else str(path)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    if "\\t" in problem:
+        problem = "a tab; YAML indents with spaces"
+    return f"{place}: not YAML: {problem}"
+
+
+def _read_set(text: str, sources: _Sources) -> None:
+    dotted, separator, raw = text.partition("=")
+    key = tuple(part.strip() for part in dotted.split("."))
+    if not separator or not all(key):
+        sources.problems.append(f"--set {text}: expected KEY=VALUE, for example --set lora.r=16")
+        return
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        value = raw
+    sources.put(key, value, f"--set {text}")
+
+
+# --- checking --------------------------------------------------------------------------------------------------
+
+
+def _validate(sources: _Sources) -> TrainConfig | None:
+    _refuse_booleans_as_numbers(sources)
+    try:
+        return TrainConfig.model_validate(sources.values)
+    except ValidationError as error:
+        seen: set[tuple[Key, str]] = set()
+        for fault in error.errors():
+            key = _key_of(fault["loc"])
+            text = _describe(key, dict(fault), sources)
+            if (key, text) not in seen and not any(f" {'.'.join(key)}: " in p for p in sources.problems if key):
+                seen.add((key, text))
+                sources.problems.append(text)
+        return None
+
+
+def _refuse_booleans_as_numbers(sources: _Sources) -> None:
+    """Pydantic would read `true` as 1, and nobody means that."""
+    for key, place in list(sources.places.items()):
+        value = _look_up(sources.values, key)
+        allowed = allowed_values(TrainConfig, key)
+        if isinstance(value, bool) and allowed is not None and "true or false" not in allowed:
+            sources.problems.append(
+                f"{place}: {'.'.join(key)}: {str(value).lower()} is not allowed; expected {allowed}"
+            )
+
+
+def _look_up(values: Any, key: Key) -> Any:
+    for part in key:
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def _key_of(location: tuple[int | str, ...]) -> Key:
+    """The configuration key of an error; pydantic appends the branch of a union, which is no key of ours."""
+    key: list[str] = []
+    model: Any = TrainConfig
+    for part in location:
+        if not isinstance(part, str) or model is None:
+            break
+        key.append(part)
+        known = model.model_fields.get(part)
+        model = _model_in(known.annotation) if known is not None else None
+    return tuple(key)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((found for arg in get_args(annotation) if (found := _model_in(arg)) is not None), None)
+    return None
+
+
+def _describe(key: Key, fault: dict[str, Any], sources: _Sources) -> str:
+    place, dotted = sources.place(key), ".".join(key)
+    if fault["type"] == "extra_forbidden":
+        near = nearest_key(TrainConfig, key)
+        return f"{place}: {dotted}: unknown key" + (f"; did you mean {near}?" if near else "")
+    if fault["type"] == "value_error":
+        message = str(fault["msg"]).removeprefix("Value error, ")
+        return f"{place}: {message}" if key == () else f"{place}: {dotted}: {message}"
+    allowed = allowed_values(TrainConfig, key)
+    given = _look_up(sources.values, key)
+    shown = yaml.safe_dump(given, default_flow_style=True, allow_unicode=True).strip().removesuffix("\n...")
+    return f"{place}: {dotted}: {shown[:80]} is not allowed" + (f"; expected {allowed}" if allowed else "")

@@ -1,0 +1,83 @@
+"""What a configuration key takes, in words, and which known key a wrong one was meant to be: read off the model."""
+
+import difflib
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+Key = tuple[str, ...]
+
+
+@lru_cache
+def known_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
+    """Every key, groups included, with its JSON schema; in declared order."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    found: dict[Key, dict[str, Any]] = {}
+
+    def walk(node: dict[str, Any], prefix: Key) -> None:
+        for name, child in node.get("properties", {}).items():
+            found[(*prefix, name)] = child
+            if "$ref" in child:
+                walk(definitions[child["$ref"].rsplit("/", 1)[-1]], (*prefix, name))
+
+    walk(schema, ())
+    return found
+
+
+def leaf_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
+    """The keys that take a value, without the groups."""
+    return {key: schema for key, schema in known_keys(model).items() if "$ref" not in schema}
+
+
+def nearest_key(model: type[BaseModel], key: Key) -> str | None:
+    """The known key, dotted, that a wrong one most resembles: in its own group, else by its last word anywhere."""
+    keys = list(known_keys(model))
+    siblings = {known[-1]: known for known in keys if known[:-1] == key[:-1]}
+    for candidates in (siblings, {known[-1]: known for known in reversed(keys)}):
+        near = difflib.get_close_matches(key[-1], candidates, n=1, cutoff=0.7)
+        if near:
+            return ".".join(candidates[near[0]])
+    near = difflib.get_close_matches(".".join(key), [".".join(known) for known in keys], n=1, cutoff=0.5)
+    return near[0] if near else None
+
+
+def allowed_values(model: type[BaseModel], key: Key) -> str | None:
+    """What a key takes, in words, such as "auto or a number above 0, at most 1"; None for an unknown key."""
+    schema = known_keys(model).get(key)
+    return None if schema is None else describe_schema(schema)
+
+
+def describe_schema(schema: dict[str, Any]) -> str:
+    """One JSON schema in words."""
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(describe_schema(branch) for branch in schema["anyOf"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return "one of " + ", ".join(str(value) for value in schema["enum"])
+    if "$ref" in schema:
+        return "a group of keys"
+    kind = schema.get("type")
+    if kind == "array":
+        return f"a list of {describe_schema(schema.get('items', {}))}".replace("list of one of", "list of")
+    if kind == "object":
+        return "names, each with " + describe_schema(schema.get("additionalProperties") or {})
+    words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+    return words.get(str(kind), "null" if kind == "null" else "any value") + _bounds(schema)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    limits = []
+    for keyword, word in (
+        ("exclusiveMinimum", "above"),
+        ("minimum", "at least"),
+        ("exclusiveMaximum", "below"),
+        ("maximum", "at most"),
+    ):
+        if keyword in schema:
+            limits.append(f"{word} {schema[keyword]:g}")
+    if "pattern" in schema:
+        limits.append(f"matching {schema['pattern']}")
+    return (" " + ", ".join(limits)) if limits else ""

@@ -1,0 +1,23 @@
+"""What every use case needs to know of this installation: its database and its results directory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.db.session import Database, open_database
+from app.services.supervisor import ENGINE
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Installation:
+    """`engine` is the command a run directory is given to."""
+
+    database: Database
+    results_dir: Path
+    engine: Sequence[str] = ENGINE
+
+
+def open_installation(settings: Settings) -> Installation:
+    """The installation the settings describe; its database is made when there is none."""
+    return Installation(open_database(settings.effective_database_url), settings.results_dir)

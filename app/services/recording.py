@@ -1,0 +1,154 @@
+"""What a run reports, taken into the database: events.jsonl and metrics.json -> rows.
+
+Events and the offset up to which they were read move in one transaction, so a supervisor that dies and the one that
+follows it lose nothing and count nothing twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.db.repositories import experiments, metrics, tasks
+from app.db.session import Database, Session
+from app.domain.errors import Conflict
+from app.domain.events import (
+    CheckpointRemoved,
+    CheckpointSaved,
+    EvalLogged,
+    Event,
+    Planned,
+    RunFinished,
+    StageChanged,
+    StepLogged,
+    SystemSampled,
+)
+from app.domain.task import TaskState
+from app.runs.directory import RunDirectory
+from app.runs.event_log import read_from
+from app.runs.files import read_json
+
+SPLITS = ("eval", "test")
+_POINT_KINDS = {StepLogged: "step", EvalLogged: "eval", SystemSampled: "system"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write about one task: `token` fences off everybody else."""
+
+    task_id: str
+    experiment_id: int
+    attempt: int
+    token: str
+
+
+class Recorder:
+    """Moves one run's events into the database, from where the last recorder stopped."""
+
+    def __init__(self, database: Database, run: RunDirectory, claim: Claim) -> None:
+        self.database, self.run, self.claim = database, run, claim
+        with database.read() as session:
+            self.offset = tasks.events_offset(session, claim.task_id)
+
+    def take_new(self) -> list[Event]:
+        """Record what was reported since the last call and return it; Conflict when the claim is lost."""
+        events, offset = read_from(self.run.events, self.offset)
+        if offset == self.offset:
+            return []
+        with self.database.write() as session:
+            self._record(session, events, offset)
+        self.offset = offset
+        return events
+
+    def _record(self, session: Session, events: Sequence[Event], offset: int) -> None:
+        progress: dict[str, Any] = {"events_offset": offset}
+        for event in events:
+            progress |= _progress(event)
+        if not tasks.record_progress(session, self.claim.task_id, self.claim.token, **progress):
+            raise Conflict(
+                f"run {self.run.name!r} was taken over by another process",
+                hint=f"see `finetune experiments show {self.run.name}`",
+                code="run.taken_over",
+            )
+        metrics.add_points(session, [_point(self.claim.experiment_id, e) for e in events if type(e) in _POINT_KINDS])
+        for event in events:
+            if isinstance(event, Planned):
+                experiments.set_plan(session, self.claim.experiment_id, event.plan)
+            elif isinstance(event, CheckpointSaved):
+                metrics.put_checkpoint(
+                    session,
+                    self.claim.experiment_id,
+                    step=event.step,
+                    path=event.path,
+                    size_bytes=event.size_bytes,
+                )
+            elif isinstance(event, CheckpointRemoved):
+                metrics.remove_checkpoint(session, self.claim.experiment_id, step=event.step)
+
+    def finish(self, finished: RunFinished) -> bool:
+        """Record how the attempt ended, with the scores it left; False when that is known already."""
+        with self.database.write() as session:
+            put_results(session, self.claim.experiment_id, self.run)
+            return tasks.finish(
+                session,
+                self.claim.task_id,
+                self.claim.token,
+                finished.state,
+                error_code=finished.error_code,
+                error_detail=finished.error_detail,
+                retryable=finished.retryable,
+            )
+
+
+def ending(events: Sequence[Event], attempt: int) -> RunFinished | None:
+    """The last word of an attempt, if it had one."""
+    finished = [e for e in events if isinstance(e, RunFinished) and e.attempt == attempt]
+    return finished[-1] if finished else None
+
+
+def lost(reason: str) -> RunFinished:
+    """The last word on behalf of a process that died without one."""
+    return RunFinished(
+        time=datetime.now(UTC).timestamp(),
+        state=TaskState.FAILURE,
+        error_code="run.lost",
+        error_detail=reason,
+        retryable=True,
+    )
+
+
+def put_results(session: Session, experiment_id: int, run: RunDirectory) -> None:
+    """Store metrics.json and environment.json of a run, as far as they exist."""
+    if run.metrics.is_file():
+        content = read_json(run.metrics)
+        for split in SPLITS:
+            if content.get(split):
+                metrics.put_evaluation(session, experiment_id, split, content[split])
+        experiments.set_results(session, experiment_id, content.get("train"))
+    if run.environment.is_file():
+        environment = read_json(run.environment)
+        libraries = environment.get("libraries") or {}
+        experiments.set_environment(session, experiment_id, environment.get("code_revision"), libraries)
+
+
+def _progress(event: Event) -> dict[str, Any]:
+    if isinstance(event, StageChanged):
+        return {"stage": event.stage}
+    if isinstance(event, StepLogged):
+        share = event.step / event.total_steps if event.total_steps else 0.0
+        return {"progress": min(1.0, share), "eta_seconds": event.eta_seconds}
+    return {}
+
+
+def _point(experiment_id: int, event: Event) -> dict[str, Any]:
+    values = event.model_dump(mode="json", exclude={"type", "time", "attempt", "step"}, exclude_none=True)
+    if isinstance(event, EvalLogged):
+        values = {"epoch": event.epoch, "train_seconds": event.train_seconds, **event.metrics}
+    return {
+        "experiment_id": experiment_id,
+        "kind": _POINT_KINDS[type(event)],
+        "step": getattr(event, "step", None),
+        "attempt": event.attempt,
+        "time": event.time,
+        "values": values,
+    }

@@ -1,0 +1,116 @@
+"""A run directory made without a database becomes rows in one."""
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from app.db.repositories import experiments, tasks
+from app.db.session import Database
+from app.domain.data_report import DataReport
+from app.domain.errors import ConfigError, Conflict, NotFound
+from app.domain.events import Event, RunFinished
+from app.domain.task import TaskState
+from app.domain.train_config import TrainConfig
+from app.runs.directory import RunDirectory, check_run_name, is_run
+from app.runs.event_log import read_events
+from app.runs.files import read_json, storage_errors
+from app.runs.lock import is_locked, read_attempt
+from app.runs.receipt import changed_files
+from app.services.installation import Installation
+from app.services.recording import Claim, Recorder, ending, lost
+
+
+def read_config(run: RunDirectory) -> TrainConfig:
+    """config.yaml of a run; ConfigError names the file when somebody damaged it."""
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{run.config} cannot be used: {error}", hint="it was changed after the run began") from error
+
+
+def import_run(installation: Installation, path: Path) -> str:
+    """Take in a run directory; it is copied when it lies outside the results directory. The run's name."""
+    if not is_run(path):
+        raise NotFound(f"{path} is no run directory", hint="it should hold config.yaml and events.jsonl")
+    source = RunDirectory(path)
+    check_run_name(source.name)
+    with installation.database.read() as session:
+        if experiments.get(session, source.name) is not None:
+            raise Conflict(f"a run named {source.name!r} is recorded already", code="run.exists")
+    if is_locked(source):
+        raise Conflict(f"run {source.name!r} is being written", hint="import it when it has ended", code="run.locked")
+    if source.is_complete and (changed := changed_files(source)):
+        raise Conflict(
+            f"{path} is not what its receipt says: {', '.join(changed[:5])} changed",
+            hint="take the unchanged run",
+            code="receipt.mismatch",
+        )
+    read_config(source)
+    inside = source.results_dir == installation.results_dir.resolve()
+    run = source if inside else _copy(source, installation.results_dir)
+    register(installation.database, run)
+    return run.name
+
+
+def _copy(source: RunDirectory, results_dir: Path) -> RunDirectory:
+    target = results_dir / source.name
+    if target.exists():
+        raise Conflict(f"{target} exists already", hint="rename the directory to import", code="run.exists")
+    with storage_errors(target):
+        results_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".import-", dir=results_dir) as folder:
+            copied = Path(folder) / source.name
+            shutil.copytree(source.path, copied, ignore=_links)
+            copied.rename(target)
+    return RunDirectory(target)
+
+
+def _links(folder: str, names: list[str]) -> set[str]:
+    """Links may point anywhere; a run has none."""
+    return {name for name in names if (Path(folder) / name).is_symlink()}
+
+
+def register(database: Database, run: RunDirectory) -> None:
+    """Write the rows of a run that no process writes now, from its files alone."""
+    config, events = read_config(run), read_events(run.events)
+    attempt = read_attempt(run)
+    number = max([event.attempt for event in events], default=attempt.number if attempt else 1)
+    identity = DataReport.model_validate(read_json(run.data_report)).identity if run.data_report.is_file() else None
+    token = str(uuid.uuid4())
+    with database.write() as session:
+        experiment_id, task_id = experiments.create(
+            session,
+            name=run.name,
+            experiment_name=config.experiment_name,
+            created_at=_began(run, events),
+            config=config.as_dict(),
+            base_model=config.model.name,
+            data_name=identity.name if identity else config.data.train,
+            data_version=identity.version if identity else None,
+            seed=config.training.seed,
+            run_dir=run.name,
+        )
+        tasks.claim(session, task_id, token=token, pid=os.getpid(), hostname=socket.gethostname())
+        tasks.record_progress(session, task_id, token, attempt=number)
+        claim = Claim(task_id, experiment_id, number, token)
+    recorder = Recorder(database, run, claim)
+    recorder.take_new()
+    recorder.finish(_ending(run, events, number))
+
+
+def _ending(run: RunDirectory, events: list[Event], attempt: int) -> RunFinished:
+    if run.is_complete:
+        return RunFinished(state=TaskState.SUCCESS, attempt=attempt)
+    return ending(events, attempt) or lost("the run directory holds no ending")
+
+
+def _began(run: RunDirectory, events: list[Event]) -> datetime:
+    seconds = events[0].time if events and events[0].time else run.config.stat().st_mtime
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,217 @@
+"""Start a training, or go on with one: check, make the run directory and its rows, supervise, tell how it ended."""
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from app.db.repositories import experiments, tasks
+from app.db.session import Session
+from app.domain.data_report import DataReport
+from app.domain.errors import ConfigError, Conflict, PlatformError
+from app.domain.events import Event
+from app.domain.plan import TrainingPlan
+from app.domain.task import TaskState
+from app.domain.train_config import TrainConfig
+from app.runs.directory import RunDirectory, check_run_name, create_numbered_run, create_run, open_run
+from app.runs.files import read_json, write_bytes_atomic, write_json
+from app.runs.lock import is_locked, next_attempt
+from app.services.installation import Installation
+from app.services.lost_runs import mark_lost_runs
+from app.services.recording import Claim, Recorder
+from app.services.registration import read_config, register
+from app.services.supervisor import StopRequest, Supervisor
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Who watches a run: `began` hears which run it is, `event` everything it reports, `stop` is asked to stop it."""
+
+    began: Callable[[RunDirectory], None]
+    event: Callable[[Event], None]
+    stop: StopRequest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended; `metrics` is the content of metrics.json, empty where there is none."""
+
+    run: RunDirectory
+    state: TaskState
+    error_code: str | None
+    error_detail: str | None
+    retryable: bool
+    metrics: dict[str, Any]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Accuracy on the evaluation rows."""
+        value: float | None = self.metrics.get("eval", {}).get("accuracy")
+        return value
+
+
+def check_data(installation: Installation, config: TrainConfig) -> DataReport:
+    """Read and validate the training data as the run will; raises what makes it unusable."""
+    from app.data.prepare import prepare
+
+    if config.data.train is None:
+        raise ConfigError("no training data is named", hint="give --data FILE, or data.train in the configuration")
+    return prepare(config.data, config.training.seed, installation.results_dir).report
+
+
+def read_plan(path: Path) -> TrainingPlan:
+    """A plan.json to repeat; ConfigError names the file and the first wrong key."""
+    try:
+        return TrainingPlan.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path} is not a plan: {key}: {first['msg']}", hint="take plan.json of a run") from error
+
+
+def check_name(installation: Installation, name: str) -> None:
+    """Refuse a run name that is taken, before any work is done for it."""
+    check_run_name(name)
+    with installation.database.read() as session:
+        known = experiments.get(session, name) is not None
+    if known or (installation.results_dir / name).exists():
+        raise Conflict(
+            f"a run named {name!r} exists already",
+            hint=f"choose another --name, or continue it with --resume {name}",
+            code="run.exists",
+        )
+
+
+def start(
+    installation: Installation,
+    config: TrainConfig,
+    report: DataReport,
+    interface: Interface,
+    *,
+    name: str | None = None,
+    plan: TrainingPlan | None = None,
+    owner: str | None = None,
+) -> Outcome:
+    """Train on data that `check_data` has passed; returns when the run has ended."""
+    if plan is not None and plan.data.version != report.identity.version:
+        raise Conflict(
+            f"the data is not what the plan was made for: version {report.identity.version[:12]}, "
+            f"the plan has {plan.data.version[:12]}",
+            hint="train without --plan, or bring the data back",
+            code="plan.data_changed",
+        )
+    run = _make_directory(installation, config, name)
+    try:
+        write_bytes_atomic(run.config, dump_config(config))
+        write_json(run.data_report, report.model_dump(mode="json"))
+        if plan is not None:
+            write_json(run.plan, plan.model_dump(mode="json"))
+        claim = _make_rows(installation, run, config, report, owner)
+    except BaseException:
+        # It never began: the name stays free.
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return _supervise(installation, run, claim, interface)
+
+
+def resume(installation: Installation, name: str, interface: Interface) -> Outcome:
+    """Go on with a run that failed, was stopped or died, from its last good checkpoint."""
+    run = open_run(installation.results_dir, name)
+    if run.is_complete:
+        raise Conflict(
+            f"run {name!r} is finished; there is nothing to resume",
+            hint=f"for a fresh one like it: finetune train --plan {run.plan}",
+            code="run.finished",
+        )
+    read_config(run)
+    with installation.database.read() as session:
+        known = experiments.get(session, name) is not None
+    if not known:
+        register(installation.database, run)
+    mark_lost_runs(installation.database, installation.results_dir)
+    locked = Conflict(
+        f"run {name!r} is being written by another process",
+        hint="wait for it, or stop it first",
+        code="run.locked",
+    )
+    if is_locked(run):
+        raise locked
+    with installation.database.write() as session:
+        record = experiments.get(session, name)
+        task = record.task if record else None
+        if record is None or task is None or not tasks.reopen(session, task.id):
+            raise locked
+        claim = _claim(session, run, task.id, record.experiment.id)
+    return _supervise(installation, run, claim, interface)
+
+
+def dump_config(config: TrainConfig) -> bytes:
+    """config.yaml of a run."""
+    return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True).encode()
+
+
+def _make_directory(installation: Installation, config: TrainConfig, name: str | None) -> RunDirectory:
+    if name is not None:
+        check_name(installation, name)
+        return create_run(installation.results_dir, name)
+    with installation.database.read() as session:
+        taken = experiments.names(session)
+    return create_numbered_run(installation.results_dir, config.experiment_name, taken)
+
+
+def _make_rows(
+    installation: Installation, run: RunDirectory, config: TrainConfig, report: DataReport, owner: str | None
+) -> Claim:
+    with installation.database.write() as session:
+        experiment_id, task_id = experiments.create(
+            session,
+            name=run.name,
+            experiment_name=config.experiment_name,
+            owner=owner,
+            config=config.as_dict(),
+            base_model=config.model.name,
+            data_name=report.identity.name,
+            data_version=report.identity.version,
+            seed=config.training.seed,
+            run_dir=run.name,
+        )
+        return _claim(session, run, task_id, experiment_id)
+
+
+def _claim(session: Session, run: RunDirectory, task_id: str, experiment_id: int) -> Claim:
+    """Claim the task in the database and the directory; the directory numbers the attempts."""
+    token = str(uuid.uuid4())
+    if tasks.claim(session, task_id, token=token, pid=os.getpid(), hostname=socket.gethostname()) is None:
+        raise Conflict(f"run {run.name!r} was taken by another process", code="run.locked")
+    attempt = next_attempt(run, token).number
+    tasks.record_progress(session, task_id, token, attempt=attempt)
+    return Claim(task_id=task_id, experiment_id=experiment_id, attempt=attempt, token=token)
+
+
+def _supervise(installation: Installation, run: RunDirectory, claim: Claim, interface: Interface) -> Outcome:
+    interface.began(run)
+    recorder = Recorder(installation.database, run, claim)
+    finished = Supervisor(recorder, interface.event, interface.stop, installation.engine).run()
+    return Outcome(
+        run=run,
+        state=finished.state,
+        error_code=finished.error_code,
+        error_detail=finished.error_detail,
+        retryable=finished.retryable,
+        metrics=_metrics(run),
+    )
+
+
+def _metrics(run: RunDirectory) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = read_json(run.metrics) if run.metrics.is_file() else {}
+    except PlatformError:
+        return {}
+    return content
