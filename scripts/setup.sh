@@ -29,11 +29,11 @@ show_progress() {
   local line count=0
   while IFS= read -r line; do
     case $line in
-      Collecting\ *) count=$((count + 1)); line="package $count: ${line#Collecting }" ;;
+      Collecting\ *) count=$((count + 1)); line="package $count: ${line#Collecting }"; line=${line%% (from*} ;;
       Installing\ collected*) line="unpacking" ;;
       *) continue ;;
     esac
-    [ ! -t 2 ] || printf '\r\033[K  %s' "${line%% ;*}" >&2
+    [ ! -t 2 ] || printf '\r\033[K  %s' "$line" >&2
   done
   [ ! -t 2 ] || printf '\r\033[K' >&2
 }

@@ -29,7 +29,7 @@ CONTRACT_SOURCES = {
     "web": {"main", "api", "services", "tasks", "client", "ui"},
     "engine": {"train", "lora", "data", "domain", "monitor", "models", "runs"},
     "sql": None,  # all but db
-    "light": {"data", "runs", "domain", "models", "settings"},
+    "light": {"data", "runs", "domain", "models", "monitor", "settings"},
 }
 
 
