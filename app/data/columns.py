@@ -136,6 +136,10 @@ def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str
             return None, "", candidates
     shaped = [c for c in free if looks_like_labels(sample.values[c])]
     shaped = _without_ids_of_names(sample, [c for c in shaped if sample.distinct(c) > 1] or shaped)
+    if len(free) == len(shaped) == 2 == len(sample.columns):
+        short, long = sorted(shaped, key=sample.mean_chars)
+        if 2 * sample.mean_chars(short) <= sample.mean_chars(long) and sample.distinct(short) <= sample.distinct(long):
+            return short, reason(short, "has the shorter and fewer values"), []
     if len(shaped) == 1:
         return shaped[0], reason(shaped[0], "has few, recurring values"), []
     return None, "", shaped

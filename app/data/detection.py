@@ -18,7 +18,9 @@ Mode = Literal["quoted", "plain", "first", "last"]
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "@": "at sign", "^": "caret", "~": "tilde"}
 _SPLIT_SEPARATORS = (*SEPARATORS, " ")
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-_MODES: tuple[Mode, ...] = ("quoted", "plain", "first", "last")
+_FIXED: tuple[Mode, ...] = ("quoted", "plain")
+_SPLIT: tuple[Mode, ...] = ("first", "last")
+_MODES = _FIXED + _SPLIT
 MIN_SHARE = 0.8
 """A separator counts when at least this share of the sampled lines agrees on the number of columns."""
 
@@ -102,11 +104,12 @@ def called(separator: str) -> str:
 
 @dataclass(frozen=True)
 class _Fit:
-    """How well a dialect explains the sampled lines."""
+    """How well a dialect explains the sampled lines; `num_labels` counts the labels of a single split."""
 
     dialect: Dialect
     share: float
     labelled: bool
+    num_labels: int = 0
 
 
 def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
@@ -117,9 +120,12 @@ def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
     if mode in ("first", "last"):
         good = [row for row in cells if len(row) == 2]
         side = [row[0 if mode == "first" else 1] for row in good]
-        if len(good) < MIN_SHARE * len(rows) or not (looks_like_labels(side) or looks_like_labels(side[1:])):
+        num_labels = len(set(side[1:]))
+        if len(good) < MIN_SHARE * len(rows) or num_labels < 2:
             return None
-        return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True)
+        if not (looks_like_labels(side) or looks_like_labels(side[1:])):
+            return None
+        return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True, num_labels)
     num_columns = Counter(map(len, cells)).most_common(1)[0][0]
     if num_columns < 2:
         return None
@@ -133,43 +139,48 @@ def _has_known_name(cells: Sequence[str]) -> bool:
     return any(name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 for cell in cells)
 
 
+def _split_fits(lines: Sequence[str], separator: str) -> list[_Fit]:
+    """Single splits that leave labels on one side; at a space only the first, for sentences end alike."""
+    modes: tuple[Mode, ...] = ("first",) if separator == " " else _SPLIT
+    return [fit for mode in modes if (fit := _fit(lines, separator, mode))]
+
+
 def choose_dialect(lines: Sequence[str], suffix: str) -> Dialect | None:
     """The dialect that explains most of the sampled lines, or None where each line is one cell.
 
-    On equal evidence: a column of labels or known column names, the suffix's own separator, fixed columns before a
-    single split, standard quotes before none.
+    A single split is tried only where a separator gives no fixed columns. First comes a column of labels or known
+    column names, then anything but a space, the share of lines explained, the suffix's own separator, fewer labels.
     """
     own = _BY_SUFFIX.get(suffix)
-    fits = []
+    fits: list[_Fit] = []
     for separator in _SPLIT_SEPARATORS:
-        for mode in _MODES:
-            if separator == " " and mode in ("quoted", "plain"):
-                continue
-            fit = _fit(lines, separator, mode)
-            least = 0.5 if separator == own else MIN_SHARE
-            if fit is not None and fit.share >= least and (fit.labelled or separator == own or fit.share > 0.98):
-                fits.append(fit)
+        least = 0.5 if separator == own else MIN_SHARE
+        fixed = [_fit(lines, separator, mode) for mode in _FIXED] if separator != " " else []
+        good = [f for f in fixed if f and f.share >= least and (f.labelled or separator == own or f.share > 0.98)]
+        fits += good or _split_fits(lines, separator)
     if not fits:
         return None
 
-    def evidence(fit: _Fit) -> tuple[bool, float, bool, bool, int]:
-        fixed = fit.dialect.mode in ("quoted", "plain")
-        return (fit.labelled, round(fit.share, 2), fit.dialect.separator == own, fixed, -_MODES.index(fit.dialect.mode))
+    def evidence(fit: _Fit) -> tuple[bool, bool, float, bool, int, int]:
+        separator, mode = fit.dialect.separator, fit.dialect.mode
+        share = round(fit.share, 2)
+        return (fit.labelled, separator != " ", share, separator == own, -fit.num_labels, -_MODES.index(mode))
 
     return max(fits, key=evidence).dialect
 
 
 def alternatives(dialect: Dialect, lines: Sequence[str]) -> list[Dialect]:
-    """Ways to read the same separator that the sampled lines allow; the given one comes first."""
-    found = [dialect]
-    for mode in _MODES:
-        if mode == dialect.mode or (dialect.num_columns > 2 and mode in ("first", "last")):
-            continue
-        if dialect.separator == " " and mode in ("quoted", "plain"):
-            continue
-        if mode in ("quoted", "plain") or _fit(lines, dialect.separator, mode) is not None:
-            found.append(replace(dialect, mode=mode))
-    return found
+    """Ways to read the same separator that the sampled lines allow, the given one among them.
+
+    Columns may have quotes or none; two columns may also be one split a line, at the end that has fewer labels.
+    """
+    if dialect.separator == " ":
+        return [dialect]
+    ways: list[Mode] = [*_FIXED]
+    if dialect.num_columns == 2:
+        split = sorted(_split_fits(lines, dialect.separator), key=lambda fit: fit.num_labels)
+        ways += [fit.dialect.mode for fit in split[:1]]
+    return [replace(dialect, mode=mode) for mode in ways]
 
 
 class Fitness(NamedTuple):

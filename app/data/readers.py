@@ -108,7 +108,7 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
     else:
         ways = {way.mode: way for way in alternatives(dialect, sample)}
         if not found.has_quotes:
-            ways.pop("plain" if dialect.mode == "quoted" else "quoted", None)
+            ways.pop("plain", None)
         fitness = {mode: measure(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
         mode, reasons["delimiter"] = choose_mode(fitness)
         dialect = ways[mode]
