@@ -1,6 +1,7 @@
 """Accuracy on groups of evaluation rows: by length of the text, by label, by language."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ def _by_length(texts: Sequence[str], right_N: Bools) -> list[Slice]:
         return [_slice("length", f"{lengths_N.max()} characters", right_N)]
     quarter_N = np.searchsorted(edges, lengths_N, side="left")
     names = [f"up to {edges[0]} characters"]
-    names += [f"{low + 1} to {high} characters" for low, high in zip(edges, edges[1:], strict=False)]
+    names += [f"{low + 1} to {high} characters" for low, high in pairwise(edges)]
     names += [f"over {edges[-1]} characters"]
     return [_slice("length", name, right_N[quarter_N == k]) for k, name in enumerate(names) if (quarter_N == k).any()]
 
