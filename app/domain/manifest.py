@@ -15,11 +15,16 @@ class Attempt(_Record):
 
 
 class CheckpointManifest(_Record):
-    """`manifest.json`, written last into a checkpoint: without it the checkpoint does not exist."""
+    """`manifest.json`, written last into a checkpoint: without it the checkpoint does not exist.
+
+    `train_seconds`, `samples` and `tokens` (real ones, no padding) count from the first step of the first attempt.
+    """
 
     step: int
     epoch: float
     train_seconds: float
+    samples: int
+    tokens: int
     attempt: int
     metrics: dict[str, float] | None = None
     num_eval_rows: int = 0

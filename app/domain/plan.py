@@ -195,7 +195,7 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
     max_length = choices.resolve(
         "model.max_length", config.model.max_length, *choose_max_length(data.tokens, base.max_positions)
     )
-    linears = f"all {len(base.encoder_linears)} linear layers of the encoder"
+    linears = "every linear layer of the encoder: most to gain where data is rich"
     targets = config.lora.target_modules
     if targets == "all-linear":
         targets = base.encoder_linears

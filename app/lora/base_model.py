@@ -70,6 +70,7 @@ def load_base(located: LocatedModel, labels: Sequence[str], seed: int) -> Loaded
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+    model.name_or_path = model.config.name_or_path = located.info.hub_id  # what saved adapters refer to
     fresh = _fresh_parameters(report)
     heads = _head_modules(model, fresh)
     _refuse_unpretrained(model, fresh, heads, located.directory)
@@ -109,14 +110,15 @@ def _refuse_unpretrained(model: PreTrainedModel, fresh: set[str], heads: list[st
 
 
 def _encoder_linears(model: PreTrainedModel, heads: list[str]) -> list[str]:
-    """Full names of the encoder's linear layers that can carry an adapter."""
-    names = []
-    prefix = _encoder_prefix(model)
+    """The encoder's linear layers that can carry an adapter, each kind named once by its path inside a layer."""
+    kinds: dict[str, None] = {}
     for name, module in model.named_modules():
-        inside = name.startswith(prefix) and "embedding" not in name
+        inside = name.startswith(_encoder_prefix(model)) and "embedding" not in name
         if inside and isinstance(module, nn.Linear) and not set(name.split(".")) & {*heads, "pooler"}:
-            names.append(name)
-    return names
+            parts = name.split(".")
+            numbers = [index for index, part in enumerate(parts) if part.isdigit()]
+            kinds[".".join(parts[numbers[-1] + 1 :]) if numbers else name] = None
+    return list(kinds)
 
 
 def fingerprint(directory: Path) -> str:

@@ -1,0 +1,337 @@
+"""transformers' Trainer with our order of rows, our evaluation, our checkpoints and our reports."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from app.domain.errors import Conflict, TrainingFailed
+from app.domain.events import CheckpointRemoved, CheckpointSaved, EvalLogged, StepLogged, Warned
+from app.domain.manifest import CheckpointManifest
+from app.domain.plan import TrainingPlan
+from app.domain.ports import RunContext
+from app.domain.retention import better, steps_to_keep
+from app.lora.inference import predict_logits
+from app.runs.files import tree_size
+from app.train import checkpointing
+from app.train.metrics import score
+from app.train.preprocess import Collator, EpochSampler, TokenDataset, TokenizedSplit
+
+MAX_STEP_EVENTS = 5_000
+"""A run reports at most about this many StepLogged events; longer ones average over several steps."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What the training loop did over all attempts; tokens are real ones, never padding."""
+
+    train_seconds: float = 0.0
+    samples: int = 0
+    tokens: int = 0
+
+
+def pace_of(checkpoint: Path) -> Pace:
+    """The pace up to a checkpoint."""
+    manifest = checkpointing.read_manifest(checkpoint)
+    return Pace(manifest.train_seconds, manifest.samples, manifest.tokens)
+
+
+def training_arguments(plan: TrainingPlan, output_dir: Path) -> TrainingArguments:
+    """The plan in transformers' words; saving and evaluating are decided by our callback."""
+    training = plan.config.training
+    return TrainingArguments(
+        output_dir=str(output_dir),
+        max_steps=plan.total_steps,
+        per_device_train_batch_size=plan.train_batch_size,
+        per_device_eval_batch_size=plan.eval_batch_size,
+        gradient_accumulation_steps=plan.gradient_accumulation_steps,
+        learning_rate=plan.learning_rate,
+        lr_scheduler_type=training.lr_scheduler_type,
+        warmup_steps=plan.warmup_steps,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        seed=training.seed,
+        use_cpu=plan.device == "cpu",
+        bf16=plan.precision == "bf16",
+        fp16=plan.precision == "fp16",
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=max(1, plan.total_steps // MAX_STEP_EVENTS),
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to=list(training.report_to) or "none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=plan.device == "cuda",
+    )
+
+
+class LoraTrainer(Trainer):
+    """Trains an adapter as planned.
+
+    `train_seconds` of an earlier attempt count on. After `train`, `pace` says what the loop did.
+    """
+
+    def __init__(
+        self,
+        model: PeftModel,
+        plan: TrainingPlan,
+        *,
+        train: TokenizedSplit,
+        evaluation: TokenizedSplit,
+        pad_token_id: int,
+        checkpoints: Path,
+        plan_sha256: str,
+        context: RunContext,
+        attempt: int,
+    ) -> None:
+        dataset = TokenDataset(train)
+        self.plan = plan
+        self.context = context
+        self._evaluation = evaluation
+        self._pad_token_id = pad_token_id
+        self._checkpoints = checkpoints
+        self._plan_sha256 = plan_sha256
+        self._attempt = attempt
+        self._sampler = EpochSampler(
+            dataset.lengths, plan.train_batch_size, plan.config.training.seed, bucket=plan.config.training.length_buckets
+        )
+        self._weights = None if plan.label_weights is None else torch.tensor(plan.label_weights)
+        self._meter = _Meter()
+        self._step_logged = 0
+        self._last_metrics: tuple[int, dict[str, float]] | None = None
+        super().__init__(
+            model=model,
+            args=training_arguments(plan, checkpoints),
+            train_dataset=dataset,
+            data_collator=Collator(pad_token_id),
+            callbacks=[_Conductor(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = False
+
+    def run(self, resume_from: Path | None) -> Pace:
+        """Train to the planned step, an early stop, or a request to stop; returns the pace."""
+        self._step_logged = checkpointing.read_manifest(resume_from).step if resume_from else 0
+        self._meter = _Meter(pace_of(resume_from) if resume_from else Pace())
+        self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        return self._meter.pace()
+
+    # --- what the Trainer asks of its subclasses ---
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        return self._sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the coming pass."""
+        self._sampler.set_epoch(epoch)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Mean cross entropy over the device batch, weighted by label where the plan says so."""
+        labels_B = inputs["labels"]
+        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        weights = None if self._weights is None else self._weights.to(outputs.logits.device)
+        loss = F.cross_entropy(outputs.logits.float(), labels_B, weight=weights)
+        self._meter.count(len(labels_B), int(inputs["attention_mask"].sum()))
+        return (loss, outputs) if return_outputs else loss
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Score the evaluation rows, tell the context, and return the metrics by name; touches no generator."""
+        logits_NC = predict_logits(
+            self.model,
+            self._evaluation.encoded.input_ids,
+            pad_token_id=self._pad_token_id,
+            batch_size=self.plan.eval_batch_size,
+            precision=self.plan.precision,
+        )
+        metrics = score(logits_NC, np.asarray(self._evaluation.examples.label_ids))
+        step, epoch = self.state.global_step, float(self.state.epoch or 0.0)
+        self.state.log_history.append({"step": step, "epoch": epoch, **{f"eval_{k}": v for k, v in metrics.items()}})
+        self._last_metrics = (step, metrics)
+        self.context.report(
+            EvalLogged(step=step, epoch=epoch, train_seconds=self._meter.pace().train_seconds, metrics=metrics)
+        )
+        return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        return False
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Report one StepLogged; the summary that the Trainer logs at its end is left out."""
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return
+        if not torch.isfinite(torch.tensor(logs["loss"])):
+            raise TrainingFailed(
+                f"the loss is {logs['loss']} at step {self.state.global_step}",
+                hint=f"lower training.learning_rate (now {self.plan.learning_rate:g}), or train in fp32",
+                code="run.loss_not_finite",
+            )
+        step = self.state.global_step
+        rates = self._meter.lap(step, self.plan.total_steps, step - self._step_logged)
+        self._step_logged = step
+        self.context.report(
+            StepLogged(
+                step=self.state.global_step,
+                total_steps=self.plan.total_steps,
+                epoch=float(self.state.epoch or 0.0),
+                loss=logs["loss"],
+                learning_rate=logs["learning_rate"],
+                grad_norm=logs.get("grad_norm"),
+                **rates,
+            )
+        )
+
+    # --- checkpoints ---
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Save, report, and remove what retention no longer wants."""
+        if not self.context.may_save():
+            raise Conflict(
+                "another attempt has taken this run over; nothing more is written by this one", code="run.superseded"
+            )
+        step, pace = self.state.global_step, self._meter.pace()
+        metrics = self._last_metrics[1] if self._last_metrics and self._last_metrics[0] == step else None
+        manifest = CheckpointManifest(
+            step=step,
+            epoch=float(self.state.epoch or 0.0),
+            train_seconds=pace.train_seconds,
+            samples=pace.samples,
+            tokens=pace.tokens,
+            attempt=self._attempt,
+            metrics=metrics,
+            num_eval_rows=len(self._evaluation.examples.label_ids),
+            plan_sha256=self._plan_sha256,
+            files={},
+        )
+        path = checkpointing.save_checkpoint(
+            self._checkpoints,
+            manifest,
+            model=self.model,
+            optimizer=self.optimizer,
+            scheduler=self.lr_scheduler,
+            state=self.state,
+        )
+        self.context.report(CheckpointSaved(step=step, path=path.name, size_bytes=tree_size(path)))
+        self._apply_retention()
+
+    def _apply_retention(self) -> None:
+        config = self.plan.config.checkpoints
+        found = checkpointing.manifests(self._checkpoints)
+        keep = steps_to_keep(checkpointing.scored(found, config.metric), config.metric, config.keep)
+        for manifest in found:
+            if manifest.step not in keep:
+                checkpointing.remove(self._checkpoints, manifest.step)
+                self.context.report(CheckpointRemoved(step=manifest.step))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        checkpointing.restore_adapter(self.model, Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            checkpointing.restore_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            checkpointing.restore_rng(Path(checkpoint))
+
+
+def stopped_early(history: list[dict[str, Any]], plan: TrainingPlan) -> bool:
+    """Whether the last `patience` evaluations brought no gain; judged from the trainer's own log history."""
+    patience, metric = plan.config.training.early_stopping_patience, plan.config.checkpoints.metric
+    scores = [entry[f"eval_{metric}"] for entry in history if f"eval_{metric}" in entry]
+    if patience is None or not scores:
+        return False
+    best = 0
+    for index, value in enumerate(scores):
+        if better(metric, value, scores[best]):
+            best = index
+    return len(scores) - 1 - best >= patience
+
+
+class _Conductor(TrainerCallback):
+    """Decides after each step whether to evaluate, save or stop."""
+
+    def __init__(self, trainer: LoraTrainer) -> None:
+        self._trainer = trainer
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Order the rows of the pass that begins."""
+        self._trainer.set_epoch(int(state.epoch or 0))
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Evaluate and save where planned and at the end; save and stop where asked."""
+        plan = self._trainer.plan
+        last = state.global_step >= plan.total_steps
+        if state.global_step % plan.eval_every == 0 or last:
+            control.should_evaluate = control.should_save = control.should_log = True
+        if self._trainer.context.should_stop() and not last:
+            control.should_save = control.should_training_stop = control.should_log = True
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stop when patience has run out; after saving, so that the decision can be repeated on resume."""
+        if not control.should_training_stop and stopped_early(state.log_history, self._trainer.plan):
+            control.should_training_stop = True
+            self._trainer.context.report(
+                Warned(code="early_stop", message=f"no gain for {self._trainer.plan.config.training.early_stopping_patience}"
+                f" evaluations: training stopped at step {state.global_step}")
+            )
+
+
+class _Meter:
+    """Counts time, rows and real tokens of the training loop."""
+
+    def __init__(self, earlier: Pace = Pace(), clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._earlier = earlier
+        self._start = self._lap_start = clock()
+        self._samples = self._tokens = self._lap_samples = self._lap_tokens = 0
+        self._first_step: int | None = None
+
+    def pace(self) -> Pace:
+        """The whole loop so far, earlier attempts included."""
+        return Pace(
+            train_seconds=self._earlier.train_seconds + self._clock() - self._start,
+            samples=self._earlier.samples + self._samples,
+            tokens=self._earlier.tokens + self._tokens,
+        )
+
+    def count(self, samples: int, tokens: int) -> None:
+        """Note one device batch."""
+        self._samples += samples
+        self._tokens += tokens
+
+    def lap(self, step: int, total_steps: int, steps: int) -> dict[str, float]:
+        """Rates over the last `steps` steps, and the time that remains at the mean pace of this attempt."""
+        now = self._clock()
+        seconds = max(now - self._lap_start, 1e-9)
+        if self._first_step is None:
+            self._first_step = step - steps
+        rates = {
+            "samples_per_second": (self._samples - self._lap_samples) / seconds,
+            "tokens_per_second": (self._tokens - self._lap_tokens) / seconds,
+            "eta_seconds": (now - self._start) / (step - self._first_step) * (total_steps - step),
+        }
+        self._lap_start, self._lap_samples, self._lap_tokens = now, self._samples, self._tokens
+        return rates
