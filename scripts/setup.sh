@@ -38,13 +38,16 @@ show_progress() {
   [ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
+has_nvidia_gpu() { command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; }
+
 # install PYTHON LOG: the locked packages, then this project, with the given interpreter.
 install() {
-  local python=$1 log=$2
+  local python=$1 log=$2 extra=""
+  ! has_nvidia_gpu || extra="[gpu]"
   "$python" -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock 2>&1 |
     tee "$log" | show_progress &&
-    "$python" -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
-      --config-settings editable_mode=compat --editable . >>"$log" 2>&1 || {
+    "$python" -m pip install --disable-pip-version-check --quiet --no-build-isolation \
+      --config-settings editable_mode=compat --editable ".$extra" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
     fail "the packages could not be installed; everything pip said is in $log" \
       "check the network and the free disk space, then give the same command again"
@@ -80,7 +83,7 @@ setup_venv() {
 torch_build() {
   if [ "$(uname -s)" = Darwin ]; then
     echo pytorch
-  elif command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then
+  elif has_nvidia_gpu; then
     echo pytorch-gpu
   else
     echo pytorch-cpu

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -23,6 +24,8 @@ from app.settings import Settings
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PRESETS = ["default", "minilm", "distilbert", "roberta", "albert", "bert-base-chinese"]
+
+OPTIONAL = {"pynvml": ["nvidia-ml-py"]}  # the `gpu` extra: which distribution brings a module that need not be here
 
 # Which packages each forbidden contract must name, as soon as they exist.
 CONTRACT_SOURCES = {
@@ -95,6 +98,19 @@ def test_the_tools_of_the_tests_do_not_become_dependencies_of_the_product(reposi
     assert tools.isdisjoint(Requirement(line).name for line in _project(repository)["dependencies"])
 
 
+def test_what_the_product_imports_is_what_it_depends_on(repository: Path) -> None:
+    project = _project(repository)
+    lines = project["dependencies"] + project["optional-dependencies"]["gpu"]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    installed = importlib.metadata.packages_distributions()
+    tops = {name.partition(".")[0] for path in (repository / "app").rglob("*.py") for name in _imports(path)}
+    third_party = tops - set(sys.stdlib_module_names) - {"app"}
+    providers = {
+        top: {canonicalize_name(name) for name in installed.get(top, OPTIONAL.get(top, []))} for top in third_party
+    }
+    assert sorted(top for top, names in providers.items() if declared.isdisjoint(names)) == []
+
+
 # ---- layers ----
 
 
@@ -149,7 +165,8 @@ def test_only_the_settings_read_the_environment(repository: Path) -> None:
         for path in (repository / "app").rglob("*.py")
         if any(map(_reads_environment, ast.walk(ast.parse(path.read_text(encoding="utf-8")))))
     }
-    assert readers <= {"app/settings.py"}
+    of_the_driver = {"app/monitor/system_metrics.py"}  # CUDA_VISIBLE_DEVICES, which is no setting of ours
+    assert readers - of_the_driver <= {"app/settings.py"}
 
 
 @pytest.mark.parametrize("package", ["data", "models", "runs"])
