@@ -211,11 +211,11 @@ def measure(lines: Iterable[str], dialect: Dialect) -> Fitness:
         read_before = reader.line_num
 
 
-def choose_mode(fitness: Mapping[Mode, Fitness]) -> tuple[Mode, str]:
+def choose_mode(fitness: Mapping[Mode, Fitness], has_quotes: bool) -> tuple[Mode, str]:
     """The way of reading that loses fewest lines, and why; on a tie the one that gives more rows, then the stricter."""
     mode = max(fitness, key=lambda m: (-fitness[m].num_lost_lines, fitness[m].num_rows, -_MODES.index(m)))
     how: dict[Mode, str] = {
-        "quoted": "quotes enclose cells",
+        "quoted": "quotes enclose cells" if has_quotes else "there are no quotes",
         "plain": "quotes are part of the text",
         "first": "each line is split at its first separator",
         "last": "each line is split at its last separator",

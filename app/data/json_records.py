@@ -64,7 +64,7 @@ class _Stream:
                 value, end = self.decoder.raw_decode(self.buffer, self.at)
             except (ValueError, RecursionError) as error:
                 if len(self.buffer) - self.at > self.max_chars:
-                    return self._skip()
+                    return self.skip()
                 if not self.ended and self.grow():
                     continue
                 raise DataUnreadable(
@@ -75,8 +75,9 @@ class _Stream:
             length, self.at = end - self.at, end
             return value if length <= self.max_chars else Unreadable("longer than max_row_bytes", "")
 
-    def _skip(self) -> Unreadable:
-        depth, quoted = 0, False
+    def skip(self, depth: int = 0) -> Unreadable:
+        """Move behind the value that starts here, or behind `depth` brackets that are open already."""
+        quoted = False
         while True:
             escaped_at = -1
             for match in _MARKS.finditer(self.buffer, self.at):
@@ -99,13 +100,14 @@ class _Stream:
 
 
 def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict[str, Any] | Unreadable]:
-    """The objects of a list, or of the list under the first key of an object that has one (`{"data": [...]}`)."""
+    """The objects of a list, or of the first list of objects among the values of an object (`{"data": [...]}`)."""
     stream = _Stream(file, path, max_row_bytes)
     if stream.peek() == "{":
         _enter_list_of_object(stream)
-    if stream.peek() != "[":
+    elif stream.peek() == "[":
+        stream.at += 1
+    else:
         raise DataUnreadable(f"{path} is JSON, but no list of objects", hint='expected [{"text": ..., "label": ...}]')
-    stream.at += 1
     while (following := stream.peek()) != "]":
         if not following:
             raise DataUnreadable(f"{path} ends inside its list", hint="the file seems cut off; copy it again")
@@ -117,14 +119,18 @@ def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict
 
 
 def _enter_list_of_object(stream: _Stream) -> None:
-    """Move to the opening bracket of the first list of objects among the values of an object."""
+    """Move behind the opening bracket of the first list of objects, or of the list under `data`."""
     stream.at += 1
     while stream.peek() not in ("}", ""):
-        stream.value()
+        key = stream.value()
         if stream.peek() != ":":
             break
         stream.at += 1
-        if stream.peek() == "[":
+        if stream.peek() != "[":
+            stream.value()
+            continue
+        stream.at += 1
+        if stream.peek() == "{" or key == "data":
             return
-        stream.value()
+        stream.skip(depth=1)
     raise DataUnreadable(f"{stream.path} is one JSON object without a list of rows", hint='expected {"data": [...]}')

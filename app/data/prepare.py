@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.data import hub, readers, versioning
 from app.data.splitting import split
-from app.data.validation import Checked, Rules, label_order, validate
+from app.data.validation import FATAL, Checked, Rules, label_order, validate
 from app.data.versioning import Example
 from app.domain.data_report import DataIdentity, DataReport, Detected, ValidationReport
 from app.domain.errors import DataBlocked, InvalidInput
@@ -129,4 +129,6 @@ def _raise_if_blocked(reports: dict[str, ValidationReport]) -> None:
         shown.append(f"{report.file}: {finding.code}: {finding.message}{where}")
     more = f"; and {len(blocking) - 3} more" if len(blocking) > 3 else ""
     first = blocking[0][1]
-    raise DataBlocked("; ".join(shown) + more, hint=first.fix, reports=reports)
+    can_allow = sorted({f.code for _, f in blocking} - FATAL - {"tiny_class"})
+    allowing = f"; or accept it: --allow {' --allow '.join(can_allow)}" if can_allow else ""
+    raise DataBlocked("; ".join(shown) + more, hint=first.fix + allowing, reports=reports)

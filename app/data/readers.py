@@ -37,6 +37,7 @@ from app.domain.train_config import AUTO
 SAMPLE_LINES = 2000
 SAMPLE_ROWS = 5000
 PARQUET_MAGIC = b"PAR1"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
@@ -71,7 +72,7 @@ class _Source:
 def as_text(value: Any) -> str:
     """A cell as text: whole floats without their fraction, lists and objects as JSON, nothing as ""."""
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -110,7 +111,7 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
         if not found.has_quotes:
             ways.pop("plain", None)
         fitness = {mode: measure(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
-        mode, reasons["delimiter"] = choose_mode(fitness)
+        mode, reasons["delimiter"] = choose_mode(fitness, found.has_quotes)
         dialect = ways[mode]
         what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
         reasons["format"] = f"its lines have {what}, separated by a {called(dialect.separator)}"
@@ -163,16 +164,20 @@ def _json_kind(head: str, suffix: str) -> tuple[str, str] | None:
         return "json", "it starts with the bracket of a list"
     if not start.startswith("{"):
         return None
-    line = start.split("\n", 1)[0]
+    line, _, rest = start.partition("\n")
     try:
-        whole = isinstance(json.loads(line), dict)
+        value = json.loads(line)
     except (ValueError, RecursionError):
-        whole = False
-    if not whole and not re.match(r'\{\s*("|$)', start) and not suffix.startswith(".json"):
-        return None
-    if suffix in (".jsonl", ".ndjson") or (whole and '"data"' not in line[:200]):
+        value = None
+    if suffix in (".jsonl", ".ndjson") or (isinstance(value, dict) and (rest.strip() or not _holds_rows(value))):
         return "jsonl", "its lines start as objects of their own"
+    if value is None and not suffix.startswith(".json") and not re.match(r'\{\s*("|$)', start):
+        return None
     return "json", "it starts with the brace of an object that spans lines or holds a list"
+
+
+def _holds_rows(value: dict[str, Any]) -> bool:
+    return any(isinstance(v, list) and (key == "data" or isinstance((v or [0])[0], dict)) for key, v in value.items())
 
 
 def _read_json(path: Path, found: Survey, max_row_bytes: int, kind: str, reason: str) -> _Source:

@@ -3,6 +3,7 @@
 Errors block training, warnings inform; `allow` and `block` change that by code.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ DROPPING: frozenset[FindingCode] = frozenset({"unreadable_row", "empty_text", "m
 
 IMBALANCE_RATIO = 5
 MAX_EXAMPLES = 3
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,9 @@ class Checked:
 def label_order(labels: Iterable[str]) -> list[str]:
     """Distinct labels in the order of their ids: by value when all are numbers, else by code point."""
     distinct = sorted(set(labels))
-    try:
-        return sorted(distinct, key=lambda label: (float(label), label))
-    except ValueError:
+    if not all(map(_NUMBER.fullmatch, distinct)):
         return distinct
+    return sorted(distinct, key=lambda label: (float(label), label))
 
 
 def _shorten(text: str) -> str:
@@ -404,7 +405,7 @@ def _classes(findings: _Findings, counts: Counter[str], num_texts: Mapping[str, 
     if most[1] >= IMBALANCE_RATIO * least[1]:
         findings.add(
             "imbalance",
-            f"'{most[0]}' has {_rows_word(most[1])}, '{least[0]}' only {least[1]:,}",
+            f"'{most[0]}' has {_rows_word(most[1])}, '{least[0]}' only {_rows_word(least[1])}",
             "give more rows of the rare labels, or set training.label_weights=balanced; judge by macro F1",
             count=least[1],
         )

@@ -1,0 +1,147 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.data.readers import as_text, read
+from app.domain.errors import DataUnreadable
+
+ROWS = [
+    ("a fine, warm day", "pos"),
+    ("the soup was cold", "neg"),
+    ("我們很喜歡這裡", "pos"),
+    ('he said "no" twice', "neg"),
+]
+
+
+def _write_csv(path: Path) -> None:
+    lines = [f'"{text.replace(chr(34), chr(34) * 2)}",{label}' for text, label in ROWS]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_jsonl(path: Path) -> None:
+    path.write_text("".join(json.dumps({"label": n, "text": t}) + "\n" for t, n in ROWS), encoding="utf-8")
+
+
+def _write_json(path: Path) -> None:
+    path.write_text(json.dumps([{"text": t, "label": n} for t, n in ROWS], indent=1), encoding="utf-8")
+
+
+def _write_json_under_data(path: Path) -> None:
+    document = {"version": 2, "authors": ["a", "b"], "data": [{"text": t, "label": n} for t, n in ROWS]}
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+
+
+def _write_parquet(path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": [t for t, _ in ROWS], "label": [n for _, n in ROWS]}), path)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "kind"),
+    [
+        ("rows.csv", _write_csv, "csv"),
+        ("rows.jsonl", _write_jsonl, "jsonl"),
+        ("rows.txt", _write_jsonl, "jsonl"),
+        ("rows.json", _write_jsonl, "jsonl"),
+        ("rows.json", _write_json, "json"),
+        ("rows.json", _write_json_under_data, "json"),
+        ("rows.parquet", _write_parquet, "parquet"),
+        ("rows.dat", _write_parquet, "parquet"),
+    ],
+)
+def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, write: Callable[[Path], None], kind: str) -> None:
+    path = tmp_path / name
+    write(path)
+    found = read(str(path))
+    assert found.detected.format == kind
+    assert list(zip(found.texts, found.labels, strict=True)) == ROWS
+    assert found.numbers == [1, 2, 3, 4]
+    assert len(found.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("a", "a"), (None, ""), (3, "3"), (1.0, "1"), (0.5, "0.5"), (float("nan"), ""), (True, "true"), (["é"], '["é"]')],
+)
+def test_cells_become_text_as_a_person_would_write_them(value: object, text: str) -> None:
+    assert as_text(value) == text
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "broken \\ud83d here", "label": "a"}\n{"text": "two", "label": "b"}\n')
+    assert read(str(path)).texts[0] == "broken \ufffd here"
+
+
+def test_a_line_that_is_not_json_is_an_unreadable_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "one", "label": "a"}\n{"text": "two", \n[1]\n{"text": "three", "label": "b"}\n')
+    found = read(str(path))
+    assert [number for number, _ in found.unreadable] == [2, 3]
+    assert "line 2 is not JSON" in found.unreadable[0][1]
+    assert found.numbers == [1, 4]
+
+
+def test_an_object_over_the_bound_is_skipped_in_a_json_list(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    long = {"text": 'x "quoted\\" [{' * 100_000, "label": "a", "more": [{"deep": ["]", "}"]}]}
+    rows = [{"text": "one", "label": "a"}, long, {"text": "two", "label": "b"}]
+    path.write_text(json.dumps(rows))
+    found = read(str(path), max_row_bytes=10_000)
+    assert found.texts == ["one", "two"]
+    assert found.numbers == [1, 3]
+    assert "max_row_bytes" in found.unreadable[0][1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[{"text": "a", "label": "b"}, {"text": ', "not valid JSON"),
+        ('[{"text": "a", "label": "b"}', "ends inside its list"),
+        ('{"name": "x", \n"size": 3}', "one JSON object without a list"),
+        ("[]", "no rows"),
+        ('{"data": []}', "no rows"),
+    ],
+)
+def test_broken_json_documents_are_named_for_what_is_wrong(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(content)
+    with pytest.raises(DataUnreadable, match=said):
+        read(str(path))
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    _write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataUnreadable, match="damaged parquet"):
+        read(str(path))
+
+
+def test_a_header_without_rows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n")
+    with pytest.raises(DataUnreadable, match="header but no rows"):
+        read(str(path))
+
+
+def test_columns_of_the_training_data_are_looked_for_first(tmp_path: Path) -> None:
+    train, other = tmp_path / "train.csv", tmp_path / "eval.csv"
+    train.write_text("review,mark\n" + "the food was very good,a\nthe food was very bad,b\n" * 5)
+    other.write_text("text,review,label,mark\n" + "x,good and cheap,1,a\ny,bad and dear,2,b\n" * 5)
+    like = read(str(train)).detected
+    found = read(str(other), like=like)
+    assert (found.detected.text_column, found.detected.label_column) == ("review", "mark")
+    assert "as in the training data" in found.detected.reasons["text_column"]
+
+
+def test_columns_go_by_number_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text("1\tx\tthe room was clean\n0\ty\tthe room was dirty\n" * 4)
+    found = read(str(path), text_column="3", label_column="1")
+    assert found.detected.columns == ["1", "2", "3"]
+    assert found.labels[:2] == ["1", "0"]

@@ -1,0 +1,190 @@
+from pathlib import Path
+
+import pytest
+
+from app.data.readers import read
+from app.data.validation import Checked, Reference, Rules, label_order, validate
+from app.domain.data_report import Finding
+from app.domain.errors import ConfigError
+
+GOOD = "".join(f"the {w} was {n} today,{n}\n" for w in ("food", "room", "staff", "view") for n in ("fine", "awful"))
+
+
+def _check(
+    tmp_path: Path, content: str | bytes, rules: Rules | None = None, against: Reference | None = None, **options: str
+) -> Checked:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return validate(read(str(path), **options), rules or Rules(), against=against, to_split=against is None)
+
+
+def _finding(checked: Checked, code: str) -> Finding:
+    (found,) = [finding for finding in checked.report.findings if finding.code == code]
+    assert found.message
+    assert found.fix
+    return found
+
+
+def test_a_good_file_has_no_findings(tmp_path: Path) -> None:
+    report = _check(tmp_path, "text,label\n" + GOOD).report
+    assert report.ok
+    assert report.findings == []
+    assert report.labels == {"awful": 4, "fine": 4}
+
+
+def test_an_empty_text_blocks_and_its_row_is_named(tmp_path: Path) -> None:
+    checked = _check(tmp_path, "text,label\n" + GOOD + ' \t,fine\n"",awful\n')
+    found = _finding(checked, "empty_text")
+    assert (found.severity, found.count, found.rows) == ("error", 2, [9, 10])
+    assert not checked.report.ok
+
+
+def test_a_missing_label_blocks_and_its_row_is_named(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, "text,label\nnobody knows this,\n" + GOOD + "nor this\n"), "missing_label")
+    assert (found.severity, found.rows) == ("error", [1, 10])
+    assert found.examples == ["nobody knows this", "nor this"]
+
+
+def test_a_column_of_empty_labels_is_named_and_nothing_is_left_to_train_on(tmp_path: Path) -> None:
+    checked = _check(tmp_path, "text,label\n" + "a good day at the sea,\n" * 3, Rules(frozenset({"missing_label"})))
+    assert _finding(checked, "missing_label").severity == "error"
+    assert "no row with both" in _finding(checked, "single_class").message
+
+
+def test_a_missing_column_is_answered_with_the_nearest_name(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, "text,Label\n" + GOOD, label_column="lable"), "missing_column")
+    assert found.severity == "error"
+    assert "'lable'" in found.message
+    assert "'Label'" in found.fix
+
+
+def test_one_label_blocks(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, "text,label\none fine day,fine\nanother fine day,fine\n"), "single_class")
+    assert found.severity == "error"
+    assert "'fine'" in found.message
+
+
+def test_two_rows_block_for_nothing_can_be_held_out(tmp_path: Path) -> None:
+    checked = _check(tmp_path, "text,label\none fine day,fine\none awful day,awful\n", Rules(frozenset({"tiny_class"})))
+    found = _finding(checked, "tiny_class")
+    assert found.severity == "error"
+    assert "nothing can be held out" in found.message
+
+
+def test_a_label_with_one_text_is_a_warning(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, "text,label\n" + GOOD + "so so,middling\nSo  so,middling\n"), "tiny_class")
+    assert (found.severity, found.rows) == ("warning", [9, 10])
+
+
+def test_labels_that_differ_by_case_or_white_space_block(tmp_path: Path) -> None:
+    checked = _check(tmp_path, "text,label\n" + GOOD + "a nice evening,Fine\na nice morning,fine \n")
+    found = _finding(checked, "label_variant")
+    assert (found.severity, found.rows) == ("error", [9, 10])
+    assert "'Fine' (1 row) beside 'fine' (4)" in found.message
+
+
+def test_a_label_that_training_does_not_have_blocks_and_the_nearest_is_named(tmp_path: Path) -> None:
+    reference = Reference(frozenset({"fine", "awful"}), frozenset())
+    checked = _check(tmp_path, "text,label\n" + GOOD + "a nice evening,fined\n", against=reference)
+    found = _finding(checked, "unknown_label")
+    assert (found.severity, found.rows) == ("error", [9])
+    assert "did you mean 'fine'" in found.message
+    assert len(checked.texts) == 8
+
+
+def test_texts_of_the_training_data_in_an_eval_file_are_leakage(tmp_path: Path) -> None:
+    reference = Reference(frozenset({"fine", "awful"}), frozenset({"the food was fine today"}))
+    found = _finding(_check(tmp_path, "text,label\n" + GOOD, against=reference), "leakage")
+    assert (found.severity, found.rows) == ("warning", [1])
+    assert "12.5%" in found.message
+
+
+def test_repetitions_and_contradictions_are_told_apart(tmp_path: Path) -> None:
+    extra = "The food was  FINE today,fine\nthe room was fine today,awful\n"
+    checked = _check(tmp_path, "text,label\n" + GOOD + extra)
+    assert _finding(checked, "duplicate").rows == [9]
+    assert _finding(checked, "conflicting_label").rows == [3, 10]
+
+
+def test_imbalance_names_the_largest_and_the_smallest_label(tmp_path: Path) -> None:
+    many = "".join(f"the soup number {i} was fine,fine\n" for i in range(20))
+    found = _finding(_check(tmp_path, "text,label\n" + GOOD + many), "imbalance")
+    assert "'fine' has 24 rows, 'awful' only 4 rows" in found.message
+
+
+def test_damaged_characters_are_named_with_their_rows(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, f"text,label\n{GOOD}a caf\ufffd in town,fine\n"), "encoding_damage")
+    assert (found.severity, found.rows) == ("warning", [9])
+
+
+def test_a_guess_at_the_encoding_is_shown_with_the_letters_that_depend_on_it(tmp_path: Path) -> None:
+    checked = _check(tmp_path, f"text,label\n{GOOD}a café in town,fine\n".encode("cp1252"))
+    found = _finding(checked, "encoding_damage")
+    assert found.rows == [9]
+    assert "cp1252" in found.message
+    assert "café" in found.examples[0]
+    assert checked.texts[8] == "a café in town"
+
+
+def test_unreadable_rows_block_and_give_their_reason(tmp_path: Path) -> None:
+    rows = "".join(f"x,{line}\n" for line in GOOD.splitlines())
+    found = _finding(_check(tmp_path, "id,text,label\n" + rows + "x,one,two,fine\n"), "unreadable_row")
+    assert (found.severity, found.count, found.rows) == ("error", 1, [9])
+    assert "4 cells where 3 are expected" in found.message
+
+
+def test_at_most_100_rows_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    found = _finding(_check(tmp_path, "text,label\n" + GOOD + ",fine\n" * 250), "empty_text")
+    assert found.count == 250
+    assert found.rows == list(range(9, 109))
+
+
+def test_allowed_rows_are_left_out_and_the_finding_says_so(tmp_path: Path) -> None:
+    content = "text,label\n" + GOOD + ",fine\nnobody knows,\n"
+    checked = _check(tmp_path, content, Rules(frozenset({"empty_text", "missing_label"})))
+    assert checked.report.ok
+    assert checked.report.rows == 10
+    assert len(checked.texts) == len(checked.labels) == 8
+    assert _finding(checked, "empty_text").message.endswith("left out")
+
+
+def test_allowed_label_variants_are_labels_of_their_own(tmp_path: Path) -> None:
+    content = "text,label\n" + GOOD + "a nice evening,Fine\na nice morning,Fine\n"
+    checked = _check(tmp_path, content, Rules(frozenset({"label_variant"})))
+    assert checked.report.ok
+    assert checked.report.labels == {"Fine": 2, "awful": 4, "fine": 4}
+
+
+def test_a_blocked_code_becomes_an_error(tmp_path: Path) -> None:
+    content = "text,label\n" + GOOD + "the food was fine today,fine\n"
+    assert _check(tmp_path, content).report.ok
+    assert not _check(tmp_path, content, Rules(block=frozenset({"duplicate"}))).report.ok
+
+
+@pytest.mark.parametrize(
+    ("allow", "block", "said"),
+    [
+        (["emty_text"], [], "empty_text"),
+        ([], ["duplicates"], "duplicate"),
+        (["single_class"], [], "cannot be allowed"),
+        (["duplicate"], ["duplicate"], "is in data.allow and in data.block"),
+        ([], ["near_duplicate"], "not looked for in this version"),
+    ],
+)
+def test_codes_that_cannot_take_effect_are_refused(allow: list[str], block: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Rules.of(allow, block)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "ordered"),
+    [
+        (["10", "9", "-1", "9"], ["-1", "9", "10"]),
+        (["b", "B", "a", "10", "9"], ["10", "9", "B", "a", "b"]),
+        (["正面", "負面"], ["正面", "負面"]),
+        (["nan", "1"], ["1", "nan"]),
+    ],
+)
+def test_labels_are_ordered_by_value_or_code_point(labels: list[str], ordered: list[str]) -> None:
+    assert label_order(labels) == ordered
