@@ -1,0 +1,60 @@
+"""Public data sets as found in the wild are read right without a single option."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from app.data.readers import read
+from app.data.validation import Rules, validate
+
+
+@pytest.mark.parametrize(
+    ("name", "num_rows", "labels", "text_column", "label_column"),
+    [
+        ("banking77/train.csv", 10003, 77, "text", "category"),
+        ("banking77/test.csv", 3080, 77, "text", "category"),
+        ("emotion/train.txt", 16000, 6, "text", "label_name"),
+        ("emotion/val.txt", 2000, 6, "text", "label_name"),
+        ("emotion/test.txt", 2000, 6, "text", "label_name"),
+        ("sst2/train.tsv", 6920, 2, "1", "2"),
+        ("sst2/dev.tsv", 872, 2, "1", "2"),
+        ("sst2/test.tsv", 1821, 2, "1", "2"),
+        ("trec/TREC.train", 5452, 50, "2", "1"),
+        ("trec/TREC.test", 500, 42, "2", "1"),
+        ("zh_waimai_10k/waimai_10k.csv", 11987, 2, "review", "label"),
+        ("zh_chnsenticorp/train.tsv", 9600, 2, "text_a", "label"),
+        ("zh_chnsenticorp/dev.tsv", 1200, 2, "text_a", "label"),
+        ("zh_chnsenticorp/test.tsv", 1200, 2, "text_a", "label"),
+    ],
+)
+def test_every_row_and_label_is_read_without_options(
+    assets: Path, name: str, num_rows: int, labels: int, text_column: str, label_column: str
+) -> None:
+    checked = validate(read(str(assets / "data" / name)), Rules(), to_split=True)
+    report = checked.report
+    assert report.ok
+    assert (report.rows, len(checked.texts), len(report.labels)) == (num_rows, num_rows, labels)
+    assert (report.detected.text_column, report.detected.label_column) == (text_column, label_column)
+
+
+def test_a_stray_byte_in_trec_loses_no_row_and_is_shown(assets: Path) -> None:
+    checked = validate(read(str(assets / "data" / "trec" / "TREC.train")), Rules())
+    (found,) = [f for f in checked.report.findings if f.code == "encoding_damage"]
+    assert "cp1252" in found.message
+    assert "sister" in checked.texts[found.rows[0] - 1]
+    assert Counter(checked.labels)["ENTY:currency"] == 4
+
+
+def test_quotes_in_chnsenticorp_are_text_and_the_reason_says_what_else_would_be_lost(assets: Path) -> None:
+    found = read(str(assets / "data" / "zh_chnsenticorp" / "train.tsv"))
+    assert found.num_unreadable == 0
+    assert "quotes are part of the text: that loses no line (457 if" in found.detected.reasons["delimiter"]
+
+
+@pytest.mark.parametrize("name", ["rt-polarity.neg", "rt-polarity.pos"])
+def test_a_file_of_one_class_is_read_as_texts_without_labels(assets: Path, name: str) -> None:
+    checked = validate(read(str(assets / "data" / "mr" / name)), Rules())
+    assert checked.report.rows == 5331
+    assert checked.report.detected.encoding == "cp1252"
+    assert [f.code for f in checked.report.findings] == ["missing_column"]
