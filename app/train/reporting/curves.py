@@ -118,7 +118,7 @@ def _scores(analysis: RunAnalysis) -> list[Curve]:
         Curve(
             name=name,
             style=style,
-            points=[(e.step, e.metrics[key]) for e in analysis.evaluations if key in e.metrics],
+            points=[(float(e.step), e.metrics[key]) for e in analysis.evaluations if key in e.metrics],
             dots=True,
         )
         for key, (name, style) in names.items()
@@ -128,12 +128,12 @@ def _scores(analysis: RunAnalysis) -> list[Curve]:
 def draw_learning_curves(analysis: RunAnalysis) -> list[Chart]:
     """Loss, scores, learning rate and throughput; charts without points are left out."""
     last = max((e.step for e in analysis.evaluations), default=0)
-    train_loss = Curve(name="training loss", style="first", points=[(s.step, s.loss) for s in analysis.steps])
-    eval_loss = [(e.step, e.metrics["loss"]) for e in analysis.evaluations if "loss" in e.metrics]
+    train_loss = Curve(name="training loss", style="first", points=[(float(s.step), s.loss) for s in analysis.steps])
+    eval_loss = [(float(e.step), e.metrics["loss"]) for e in analysis.evaluations if "loss" in e.metrics]
     over = [(float(analysis.overfitting.step), float(last))] if analysis.overfitting else []
-    rate = Curve(name="learning rate", style="third", points=[(s.step, s.learning_rate) for s in analysis.steps])
+    rate = Curve(name="learning rate", style="third", points=[(float(s.step), s.learning_rate) for s in analysis.steps])
     speed = Curve(
-        name="tokens a second", style="second", points=[(s.step, s.tokens_per_second) for s in analysis.steps]
+        name="tokens a second", style="second", points=[(float(s.step), s.tokens_per_second) for s in analysis.steps]
     )
     charts = [
         draw_chart(

@@ -12,7 +12,8 @@ from app.train.reporting.svg import Scale, drawing, element, line, polyline, rou
 
 MAX_NAMED = 20
 MAX_PAIRS = 10
-STRONG = 0.5
+NAMED_OPACITY = (0.06, 0.78)
+COMPACT_OPACITY = (0.3, 1.0)
 SIDE = 440.0
 
 
@@ -64,7 +65,7 @@ def _cell(evaluation: Evaluation, given: int, predicted: int, left: float, top: 
     share = rows / support if support else 0.0
     names = evaluation.labels
     tip = f"given “{names[given]}”, predicted “{names[predicted]}”: {rows:,} rows, {100 * share:.1f} %"
-    gap, faintest = (2.0, 0.06) if len(names) <= MAX_NAMED else (0.0, 0.3)
+    gap, (faintest, fullest) = (2.0, NAMED_OPACITY) if len(names) <= MAX_NAMED else (0.0, COMPACT_OPACITY)
     parts = [
         element(
             "rect",
@@ -75,18 +76,15 @@ def _cell(evaluation: Evaluation, given: int, predicted: int, left: float, top: 
             height=size - gap,
             rx=min(5.0, size / 12) if gap else 0.0,
             class_="cell right" if given == predicted else "cell wrong",
-            fill_opacity=round(faintest + (1 - faintest) * share, 3) if rows else 0.04,
+            fill_opacity=round(faintest + (fullest - faintest) * share, 3) if rows else 0.04,
         )
     ]
     if gap:
-        style = "count strong" if share > STRONG else "count"
-        middle = top + size / 2
-        large = size > 70
-        parts.append(
-            text(left + size / 2, middle + (0 if large else 4), f"{rows:,}", class_=style + (" large" if large else ""))
-        )
+        x, middle, large = left + size / 2, top + size / 2, size > 70
+        style = "count large" if large else "count"
+        parts.append(text(x, middle + (0 if large else 4), f"{rows:,}", class_=style))
         if large:
-            parts.append(text(left + size / 2, middle + 18, f"{100 * share:.1f} %", class_=style))
+            parts.append(text(x, middle + 18, f"{100 * share:.1f} %", class_="count"))
     return parts
 
 

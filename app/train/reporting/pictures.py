@@ -7,7 +7,6 @@ from itertools import chain
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
@@ -58,7 +57,7 @@ def choose_fonts(names: Sequence[str]) -> list[str] | None:
 
 def _png(figure: Figure) -> bytes:
     content = BytesIO()
-    FigureCanvasAgg(figure).print_png(content)
+    figure.savefig(content, format="png")
     return content.getvalue()
 
 
@@ -89,7 +88,7 @@ def draw_confusion(evaluation: Evaluation) -> bytes:
     given = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, given, out=np.zeros(counts.shape), where=given > 0)
     side = float(np.clip(3.2 + 0.55 * len(counts), 5.0, 13.0))
-    figure = Figure(figsize=(side + 0.6, side), dpi=150, layout="constrained")
+    figure = Figure(figsize=(side, side), dpi=150, layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     _name_ticks(axes, evaluation.labels)
