@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from app.cli import config, data, output, train
+from app.cli import checkpoints, config, data, experiments, output, predict, serve, train
 from app.domain.errors import PlatformError
 
 app = typer.Typer(
@@ -15,7 +15,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("serve")(serve.serve)
 app.add_typer(config.app, name="config", help="What a configuration means, and which keys there are.")
+app.add_typer(experiments.app, name="experiments", help="Every run this installation knows.")
+app.add_typer(checkpoints.app, name="checkpoints", help="Which checkpoints a run has, and room on the disk.")
 app.add_typer(data.app, name="data", help="Look at labelled files before anything is trained on them.")
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from app.cli import output
@@ -53,6 +54,8 @@ def train(
     from app.settings import get_settings
 
     console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, width=120)
     options: dict[str, Any] = {
         "data.train": data,
         "data.eval": eval_data,
@@ -106,9 +109,25 @@ class _Job:
             self._print(f"warning: {warning}", style="yellow")
         if name is not None:
             training.check_name(self.installation, name)
-        report = training.check_data(self.installation, config)
+        config, report = self._check_data(config)
         self._show_data(report)
         return self._watch(lambda interface: training.start(self.installation, config, report, interface, name=name))
+
+    def _check_data(self, config: "TrainConfig") -> "tuple[TrainConfig, DataReport]":
+        """Validate the data; where a column cannot be told and a person is there, ask which it is."""
+        from app.domain.errors import AmbiguousColumns
+        from app.services import training
+
+        while True:
+            try:
+                return config, training.check_data(self.installation, config)
+            except AmbiguousColumns as error:
+                if not self.ask:
+                    raise
+                self._print(error.message)
+                column = typer.prompt(f"which column is the {error.role}", type=click.Choice(error.choices))
+                data = config.data.model_copy(update={f"{error.role}_column": column})
+                config = config.model_copy(update={"data": data})
 
     def repeat(self, path: Path, name: str | None) -> "Outcome":
         from app.services import training
@@ -219,7 +238,8 @@ def _show_result(outcome: "Outcome", console: "Console") -> None:
     from app.services.results import result_rows, result_sentence
 
     name = outcome.run.name
-    table = Table(show_header=False, title=result_sentence(outcome.run), title_justify="left", title_style="bold")
+    console.print(result_sentence(outcome.run), style="bold", markup=False, highlight=False)
+    table = Table(show_header=False)
     for label, value in result_rows(outcome.run):
         table.add_row(label, value)
     console.print(table)

@@ -12,7 +12,7 @@ from app.domain.errors import Conflict, StorageError
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.lock import is_locked
-from app.services.recording import Claim, Recorder, ending, lost
+from app.services.recording import Claim, Recorder, complete_ending, ending, lost
 
 
 def mark_lost_runs(database: Database, results_dir: Path) -> None:
@@ -34,7 +34,7 @@ def _end(database: Database, run: RunDirectory, task: TaskRow) -> None:
         return  # somebody resumed it meanwhile
     where = f"process {task.pid} on {task.hostname}"
     fallback = lost(f"{where} ended without a word; go on with `finetune train --resume {run.name}`")
-    recorder.finish(ending(read_events(run.events), task.attempt) or fallback)
+    recorder.finish(ending(read_events(run.events), task.attempt) or complete_ending(run) or fallback)
 
 
 def _abandoned(task: TaskRow) -> bool:

@@ -106,6 +106,11 @@ def ending(events: Sequence[Event], attempt: int) -> RunFinished | None:
     return finished[-1] if finished else None
 
 
+def complete_ending(run: RunDirectory) -> RunFinished | None:
+    """SUCCESS for a run with a receipt: it died between the receipt, the last file, and its last word."""
+    return RunFinished(state=TaskState.SUCCESS) if run.is_complete else None
+
+
 def lost(reason: str) -> RunFinished:
     """The last word on behalf of a process that died without one."""
     return RunFinished(

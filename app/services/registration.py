@@ -16,7 +16,6 @@ from app.db.session import Database
 from app.domain.data_report import DataReport
 from app.domain.errors import ConfigError, Conflict, NotFound
 from app.domain.events import Event, RunFinished
-from app.domain.task import TaskState
 from app.domain.train_config import TrainConfig
 from app.runs.directory import RunDirectory, check_run_name, is_run
 from app.runs.event_log import read_events
@@ -24,7 +23,7 @@ from app.runs.files import read_json, storage_errors
 from app.runs.lock import is_locked, read_attempt
 from app.runs.receipt import changed_files
 from app.services.installation import Installation
-from app.services.recording import Claim, Recorder, ending, lost
+from app.services.recording import Claim, Recorder, complete_ending, ending, lost
 
 
 def read_config(run: RunDirectory) -> TrainConfig:
@@ -106,9 +105,8 @@ def register(database: Database, run: RunDirectory) -> None:
 
 
 def _ending(run: RunDirectory, events: list[Event], attempt: int) -> RunFinished:
-    if run.is_complete:
-        return RunFinished(state=TaskState.SUCCESS, attempt=attempt)
-    return ending(events, attempt) or lost("the run directory holds no ending")
+    known = complete_ending(run) or ending(events, attempt)
+    return known or lost("the run directory holds no ending")
 
 
 def _began(run: RunDirectory, events: list[Event]) -> datetime:

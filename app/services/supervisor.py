@@ -20,13 +20,15 @@ from app.domain.events import Event, RunFinished
 from app.domain.task import TaskState
 from app.runs.event_log import append_event
 from app.runs.files import storage_errors
-from app.services.recording import Recorder, ending, lost
+from app.services.recording import Recorder, complete_ending, ending, lost
 
 logger = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-u", "-m", "app.train")
 POLL_SECONDS = 0.2
 RENEW_SECONDS = 15.0
+EXIT_REFUSED = 2
+"""The engine's exit status when it could not take the run at all."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
 
 
@@ -115,7 +117,9 @@ class Supervisor:
 
     def _write_ending(self, return_code: int) -> RunFinished:
         """Speak for a child that died silently, in the database and in the run's own file."""
-        finished = self._explain(return_code).model_copy(update={"attempt": self.recorder.claim.attempt})
+        finished = complete_ending(self.recorder.run) or self._explain(return_code).model_copy(
+            update={"attempt": self.recorder.claim.attempt}
+        )
         append_event(self.recorder.run.events, finished)
         for event in self.recorder.take_new():
             self.listener(event)
@@ -135,6 +139,8 @@ class Supervisor:
         if return_code < 0:
             return lost(f"the training process was ended by {signal.Signals(-return_code).name}")
         last = _last_line(self.recorder.run.log)
+        if return_code == EXIT_REFUSED:
+            return RunFinished(state=TaskState.FAILURE, error_code="run.refused", error_detail=last, retryable=True)
         return lost(f"the training process ended with status {return_code} and no word" + (f": {last}" if last else ""))
 
 

@@ -1,0 +1,111 @@
+"""`python -m app.tools.checkpoint_manager list|prune RUN`: a run's checkpoints, recorded in a database or not."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from app.db.session import Database
+from app.domain.errors import InvalidInput, PlatformError
+from app.domain.quantities import format_bytes
+from app.runs.directory import RunDirectory, is_run, open_run
+from app.services.checkpoints import list_checkpoints, parse_keep, plan_pruning, prune
+from app.settings import get_settings
+
+COLUMNS = ("step", "epoch", "accuracy", "loss", "seconds", "kept as", "size", "files")
+
+
+def show_list(run: RunDirectory, as_json: bool) -> None:
+    """Print a run's checkpoints; every file is compared with what was saved."""
+    found = list_checkpoints(run)
+    if as_json:
+        _print_json(found)
+    else:
+        _print_table(found)
+
+
+def show_pruning(run: RunDirectory, keep: str | None, yes: bool, as_json: bool, database: Database | None) -> None:
+    """Print which checkpoints no reason keeps and, with `yes`, remove them."""
+    reasons = parse_keep(keep) if keep is not None else None
+    going = plan_pruning(run, reasons)
+    gained = prune(run, reasons, database) if yes and going else 0
+    if as_json:
+        _print_json({"removed": yes, "checkpoints": going})
+    elif not going:
+        print("nothing to remove")
+    else:
+        _print_table(going)
+        total = format_bytes(sum(one["size_bytes"] for one in going))
+        removed = f"removed {len(going)}, {format_bytes(gained)} gained"
+        print(removed if yes else f"these {len(going)} ({total}) would go; give --yes to remove them")
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_table(found: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in ("kept as", "files") else "right", overflow="fold")
+    for one in found:
+        table.add_row(*(Text(cell) for cell in _cells(one)))
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    scores = one["metrics"] or {}
+    accuracy, loss = scores.get("accuracy"), scores.get("loss")
+    return [
+        str(one["step"]),
+        "-" if one["epoch"] is None else f"{one['epoch']:.2f}",
+        "-" if accuracy is None else f"{100 * accuracy:.1f} %",
+        "-" if loss is None else f"{loss:.4f}",
+        "-" if one["train_seconds"] is None else f"{one['train_seconds']:.1f}",
+        ", ".join(one["reasons"]) or "-",
+        format_bytes(one["size_bytes"]),
+        "intact" if one["intact"] else one["damage"],
+    ]
+
+
+def _open(given: str) -> RunDirectory:
+    """A run by the path of its directory, or by name."""
+    path = Path(given)
+    return RunDirectory(path) if path.name != given and is_run(path) else open_run(get_settings().results_dir, given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app.tools.checkpoint_manager", description=__doc__)
+    parser.add_argument("verb", choices=("list", "prune"))
+    parser.add_argument("run", metavar="RUN", help="name of a run, or its directory")
+    parser.add_argument("--keep", metavar="best,last,fastest", help="what stays (default: the run's own setting)")
+    parser.add_argument("--yes", action="store_true", help="remove; without it prune only shows what would go")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List or prune; 0 fine, 1 failed, 2 unknown run or wrong usage."""
+    given = _parser().parse_args(arguments)
+    try:
+        run = _open(given.run)
+        if given.verb == "list":
+            show_list(run, given.json)
+        else:
+            show_pruning(run, given.keep, given.yes, given.json, database=None)
+    except PlatformError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        print(f"error: {error.message}{hint}", file=sys.stderr)
+        return 2 if isinstance(error, InvalidInput) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
