@@ -183,46 +183,36 @@ def alternatives(dialect: Dialect, lines: Sequence[str]) -> list[Dialect]:
     return [replace(dialect, mode=mode) for mode in ways]
 
 
-class Fitness(NamedTuple):
-    """What a dialect makes of a whole file: rows with every cell, and lines that end up in no such row."""
-
-    num_rows: int
-    num_lost_lines: int
-
-
-def measure(lines: Iterable[str], dialect: Dialect) -> Fitness:
-    """Read all `lines` under `dialect` and count what is gained and lost."""
+def count_lost_lines(lines: Iterable[str], dialect: Dialect) -> int:
+    """How many of all `lines` end up in no row with the right number of cells under `dialect`."""
     if dialect.mode != "quoted":
-        widths = Counter(map(len, _plain_rows(lines, dialect)))
-        return Fitness(widths[dialect.num_columns], widths.total() - widths[dialect.num_columns])
+        return sum(1 for row in _plain_rows(lines, dialect) if len(row) != dialect.num_columns)
     reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
-    num_rows = num_lost = read_before = 0
+    num_lost = read_before = 0
     while True:
         try:
             cells = next(reader)
         except StopIteration:
-            return Fitness(num_rows, num_lost)
+            return num_lost
         except csv.Error:
             cells = ["broken"]
-        if len(cells) == dialect.num_columns:
-            num_rows += 1
-        elif cells:
+        if cells and len(cells) != dialect.num_columns:
             num_lost += reader.line_num - read_before
         read_before = reader.line_num
 
 
-def choose_mode(fitness: Mapping[Mode, Fitness], has_quotes: bool) -> tuple[Mode, str]:
-    """The way of reading that loses fewest lines, and why; on a tie the one that gives more rows, then the stricter."""
-    mode = max(fitness, key=lambda m: (-fitness[m].num_lost_lines, fitness[m].num_rows, -_MODES.index(m)))
+def choose_mode(num_lost: Mapping[Mode, int], has_quotes: bool) -> tuple[Mode, str]:
+    """The way of reading that loses fewest lines, and why; on a tie the stricter one."""
+    mode = min(num_lost, key=lambda m: (num_lost[m], _MODES.index(m)))
     how: dict[Mode, str] = {
         "quoted": "quotes enclose cells" if has_quotes else "there are no quotes",
         "plain": "quotes are part of the text",
         "first": "each line is split at its first separator",
         "last": "each line is split at its last separator",
     }
-    lost = fitness[mode].num_lost_lines
+    lost = num_lost[mode]
     result = f"{how[mode]}: that loses {f'{lost:,} lines' if lost else 'no line'}"
-    others = [f"{f.num_lost_lines:,} if {how[m]}" for m, f in fitness.items() if f.num_lost_lines > lost]
+    others = [f"{n:,} if {how[m]}" for m, n in num_lost.items() if n > lost]
     return mode, result + (f" ({', '.join(others)})" if others else "")
 
 

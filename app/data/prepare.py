@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.data import hub, readers, versioning
+from app.data.findings import FATAL, Rules
 from app.data.splitting import split
-from app.data.validation import FATAL, Checked, Rules, label_order, validate
+from app.data.validation import Checked, label_order, validate
 from app.data.versioning import Example
 from app.domain.data_report import DataIdentity, DataReport, Detected, ValidationReport
 from app.domain.errors import DataBlocked, InvalidInput

@@ -25,7 +25,7 @@ from app.data.detection import (
     choose_header,
     choose_mode,
     column_names,
-    measure,
+    count_lost_lines,
     split_rows,
 )
 from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
@@ -36,6 +36,9 @@ from app.domain.train_config import AUTO
 
 SAMPLE_LINES = 2000
 SAMPLE_ROWS = 5000
+MAX_ROW_BYTES = 2**31 - 1
+"""What the csv module and file objects can count to; a larger bound means this one."""
+
 PARQUET_MAGIC = b"PAR1"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -110,8 +113,8 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
         ways = {way.mode: way for way in alternatives(dialect, sample)}
         if not found.has_quotes:
             ways.pop("plain", None)
-        fitness = {mode: measure(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
-        mode, reasons["delimiter"] = choose_mode(fitness, found.has_quotes)
+        num_lost = {mode: count_lost_lines(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
+        mode, reasons["delimiter"] = choose_mode(num_lost, found.has_quotes)
         dialect = ways[mode]
         what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
         reasons["format"] = f"its lines have {what}, separated by a {called(dialect.separator)}"
@@ -263,7 +266,8 @@ def read(
     `like` is how the training data was read: its columns are taken where this source has them too. Raises
     DataUnreadable where there is nothing to read, AmbiguousColumns where `auto` cannot choose.
     """
-    opened = _open_source(source, max_row_bytes, [c for c in (text_column, label_column) if c != AUTO])
+    bound = min(max_row_bytes, MAX_ROW_BYTES)
+    opened = _open_source(source, bound, [c for c in (text_column, label_column) if c != AUTO])
     columns = opened.detected.columns
     sample = list(islice(opened.records, SAMPLE_ROWS))
     cells = [[as_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]

@@ -1,80 +1,21 @@
 """Rows -> ValidationReport: what is wrong, in which rows, how to mend it, and which rows can be used.
 
-Errors block training, warnings inform; `allow` and `block` change that by code.
+One function for each kind of finding; how grave a kind is stands in `findings.py`.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from app.data.columns import nearest
+from app.data.findings import DROPPING, MAX_EXAMPLES, Findings, Rules, rows_in_words
 from app.data.readers import Rows
 from app.data.splitting import fold
-from app.domain.data_report import MAX_ROWS_NAMED, Finding, FindingCode, ValidationReport
-from app.domain.errors import ConfigError
-
-Severity = Literal["error", "warning"]
-
-BLOCKING: frozenset[FindingCode] = frozenset(
-    {
-        "unreadable_row",
-        "missing_column",
-        "empty_text",
-        "missing_label",
-        "single_class",
-        "unknown_label",
-        "label_variant",
-    }
-)
-INFORMING: frozenset[FindingCode] = frozenset(
-    {"duplicate", "conflicting_label", "leakage", "imbalance", "tiny_class", "encoding_damage"}
-)
-FATAL: frozenset[FindingCode] = frozenset({"missing_column", "single_class"})
-"""Nothing can be trained in spite of these, so they cannot be allowed."""
-
-DROPPING: frozenset[FindingCode] = frozenset({"unreadable_row", "empty_text", "missing_label", "unknown_label"})
-"""Rows with these are left out when the code is allowed."""
+from app.domain.data_report import ValidationReport
 
 IMBALANCE_RATIO = 5
-MAX_EXAMPLES = 3
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Which codes the user allowed and which he made blocking."""
-
-    allow: frozenset[str] = frozenset()
-    block: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, allow: Iterable[str], block: Iterable[str]) -> "Rules":
-        """Check the codes; ConfigError names the nearest known one, or says why a code cannot be set."""
-        allowed, blocked = frozenset(allow), frozenset(block)
-        known = get_args(FindingCode)
-        for key, codes in (("data.allow", allowed), ("data.block", blocked)):
-            for code in sorted(codes - set(known)):
-                near = nearest(code, known)
-                hint = f"did you mean {near[0]}?" if near else f"known codes: {', '.join(known)}"
-                raise ConfigError(f"{key}: there is no finding code '{code}'", hint=hint)
-        if fatal := sorted(allowed & FATAL):
-            raise ConfigError(f"data.allow: '{fatal[0]}' cannot be allowed", hint="no training is possible with it")
-        if both := sorted(allowed & blocked):
-            raise ConfigError(f"'{both[0]}' is in data.allow and in data.block", hint="keep one of them")
-        if unchecked := sorted(blocked - BLOCKING - INFORMING):
-            raise ConfigError(
-                f"data.block: '{unchecked[0]}' is not looked for in this version",
-                hint=f"looked for are: {', '.join(sorted(BLOCKING | INFORMING))}",
-            )
-        return cls(allowed, blocked)
-
-    def severity(self, code: FindingCode) -> Severity:
-        """`error` where the code blocks."""
-        if code in self.allow:
-            return "warning"
-        return "error" if code in self.block or code in BLOCKING else "warning"
 
 
 @dataclass(frozen=True)
@@ -106,56 +47,13 @@ def label_order(labels: Iterable[str]) -> list[str]:
     return sorted(distinct, key=lambda label: (float(label), label))
 
 
-def _shorten(text: str) -> str:
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _rows_word(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-class _Findings:
-    """Collects findings over the rows of one file."""
-
-    def __init__(self, rows: Rows, rules: Rules) -> None:
-        self.rows, self.rules = rows, rules
-        self.found: list[Finding] = []
-
-    def add(
-        self,
-        code: FindingCode,
-        message: str,
-        fix: str,
-        indices: Sequence[int] = (),
-        *,
-        count: int | None = None,
-        examples: Iterable[str] = (),
-        fatal: bool = False,
-    ) -> None:
-        """Note a finding; `indices` point into the lists of `rows`."""
-        severity: Severity = "error" if fatal else self.rules.severity(code)
-        if severity == "warning" and code in DROPPING:
-            message += "; allowed, so left out"
-        self.found.append(
-            Finding(
-                code=code,
-                severity=severity,
-                message=message,
-                fix=fix,
-                count=len(indices) if count is None else count,
-                rows=[self.rows.numbers[i] for i in indices[:MAX_ROWS_NAMED]],
-                examples=[_shorten(example) for example in examples][:MAX_EXAMPLES],
-            )
-        )
-
-
 def validate(rows: Rows, rules: Rules, *, against: Reference | None = None, to_split: bool = False) -> Checked:
     """Check one file.
 
     `against` is the training file's content when this is an eval or test file; `to_split` says that evaluation rows
     will be held out of this one.
     """
-    findings = _Findings(rows, rules)
+    findings = Findings(rows, rules)
     _unreadable(findings)
     usable: list[int] = []
     if not _missing_columns(findings):
@@ -187,28 +85,22 @@ def validate(rows: Rows, rules: Rules, *, against: Reference | None = None, to_s
     return Checked(report, texts, labels)
 
 
-def _unreadable(findings: _Findings) -> None:
+def _unreadable(findings: Findings) -> None:
     rows = findings.rows
     if not rows.num_unreadable:
         return
     first, reason = rows.unreadable[0]
-    finding_rows = [number for number, _ in rows.unreadable]
-    severity = findings.rules.severity("unreadable_row")
-    message = f"{_rows_word(rows.num_unreadable)} could not be read; row {first}: {reason}"
-    findings.found.append(
-        Finding(
-            code="unreadable_row",
-            severity=severity,
-            message=message + ("; allowed, so left out" if severity == "warning" else ""),
-            fix="correct or remove these rows; a text with the separator in it goes in quotes",
-            count=rows.num_unreadable,
-            rows=finding_rows,
-            examples=[_shorten(f"row {number}: {why}") for number, why in rows.unreadable[:MAX_EXAMPLES]],
-        )
+    findings.add(
+        "unreadable_row",
+        f"{rows_in_words(rows.num_unreadable)} could not be read; row {first}: {reason}",
+        "correct or remove these rows; a text with the separator in it goes in quotes",
+        numbers=[number for number, _ in rows.unreadable],
+        count=rows.num_unreadable,
+        examples=[f"row {number}: {why}" for number, why in rows.unreadable[:MAX_EXAMPLES]],
     )
 
 
-def _missing_columns(findings: _Findings) -> bool:
+def _missing_columns(findings: Findings) -> bool:
     rows, detected = findings.rows, findings.rows.detected
     columns = ", ".join(f"'{column}'" for column in detected.columns[:20])
     if detected.header is False:
@@ -234,14 +126,14 @@ def _missing_columns(findings: _Findings) -> bool:
     return missing
 
 
-def _incomplete_rows(findings: _Findings) -> list[int]:
+def _incomplete_rows(findings: Findings) -> list[int]:
     texts, labels = findings.rows.texts, findings.rows.labels
     blank_text = [i for i, text in enumerate(texts) if not text or text.isspace()]
     blank_label = [i for i, label in enumerate(labels) if not label or label.isspace()]
     if blank_text:
         findings.add(
             "empty_text",
-            f"{_rows_word(len(blank_text))} without text",
+            f"{rows_in_words(len(blank_text))} without text",
             "fill in the text or remove the rows",
             blank_text,
             examples=(f"label {labels[i]!r} and no text" for i in blank_text[:MAX_EXAMPLES]),
@@ -249,7 +141,7 @@ def _incomplete_rows(findings: _Findings) -> list[int]:
     if blank_label:
         findings.add(
             "missing_label",
-            f"{_rows_word(len(blank_label))} without a label",
+            f"{rows_in_words(len(blank_label))} without a label",
             "fill in the label or remove the rows",
             blank_label,
             examples=(texts[i] for i in blank_label[:MAX_EXAMPLES]),
@@ -258,7 +150,7 @@ def _incomplete_rows(findings: _Findings) -> list[int]:
     return [i for i in range(len(texts)) if i not in incomplete] if incomplete else list(range(len(texts)))
 
 
-def _unknown_labels(findings: _Findings, usable: list[int], against: Reference) -> list[int]:
+def _unknown_labels(findings: Findings, usable: list[int], against: Reference) -> list[int]:
     labels = findings.rows.labels
     strange = [i for i in usable if labels[i] not in against.labels]
     if not strange:
@@ -270,7 +162,7 @@ def _unknown_labels(findings: _Findings, usable: list[int], against: Reference) 
         named.append(f"'{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
     findings.add(
         "unknown_label",
-        f"{_rows_word(len(strange))} with a label that the training data does not have: {', '.join(named)}"
+        f"{rows_in_words(len(strange))} with a label that the training data does not have: {', '.join(named)}"
         + (", ..." if len(names) > MAX_EXAMPLES else ""),
         "correct the label, remove the rows, or add training rows with that label",
         strange,
@@ -279,7 +171,7 @@ def _unknown_labels(findings: _Findings, usable: list[int], against: Reference) 
     return [i for i in usable if labels[i] in against.labels]
 
 
-def _label_variants(findings: _Findings, usable: list[int], counts: Mapping[str, int]) -> None:
+def _label_variants(findings: Findings, usable: list[int], counts: Mapping[str, int]) -> None:
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in counts:
         spellings[fold(label)].append(label)
@@ -288,7 +180,7 @@ def _label_variants(findings: _Findings, usable: list[int], counts: Mapping[str,
         if len(same) > 1:
             first, *others = sorted(same, key=lambda label: (-counts[label], label))
             minor.update(others)
-            pairs += [f"{o!r} ({_rows_word(counts[o])}) beside {first!r} ({counts[first]:,})" for o in others]
+            pairs += [f"{o!r} ({rows_in_words(counts[o])}) beside {first!r} ({counts[first]:,})" for o in others]
     if not minor:
         return
     findings.add(
@@ -300,13 +192,13 @@ def _label_variants(findings: _Findings, usable: list[int], counts: Mapping[str,
     )
 
 
-def _encoding_damage(findings: _Findings, usable: list[int]) -> None:
+def _encoding_damage(findings: Findings, usable: list[int]) -> None:
     rows = findings.rows
     damaged = [i for i in usable if "\ufffd" in rows.texts[i] or "\ufffd" in rows.labels[i]]
     if damaged:
         findings.add(
             "encoding_damage",
-            f"{_rows_word(len(damaged))} with characters lost to a wrong encoding (U+FFFD)",
+            f"{rows_in_words(len(damaged))} with characters lost to a wrong encoding (U+FFFD)",
             "save the source again as UTF-8",
             damaged,
             examples=(_around(rows.texts[i], lambda c: c == "\ufffd") for i in damaged[:MAX_EXAMPLES]),
@@ -317,7 +209,7 @@ def _encoding_damage(findings: _Findings, usable: list[int]) -> None:
             findings.add(
                 "encoding_damage",
                 f"the file is not UTF-8 and was read as {rows.detected.encoding}; "
-                f"{_rows_word(len(doubtful))} with letters that depend on it",
+                f"{rows_in_words(len(doubtful))} with letters that depend on it",
                 "look at the examples; if they are wrong, save the file as UTF-8",
                 doubtful,
                 examples=(_around(rows.texts[i], lambda c: ord(c) > 127) for i in doubtful[:MAX_EXAMPLES]),
@@ -329,7 +221,7 @@ def _around(text: str, wanted: Callable[[str], bool]) -> str:
     return text[max(0, at - 20) : at + 20]
 
 
-def _repeated_texts(findings: _Findings, usable: list[int], folded: Sequence[str], labels: Sequence[str]) -> None:
+def _repeated_texts(findings: Findings, usable: list[int], folded: Sequence[str], labels: Sequence[str]) -> None:
     places: dict[str, list[int]] = defaultdict(list)
     for place, key in enumerate(folded):
         places[key].append(place)
@@ -349,7 +241,7 @@ def _repeated_texts(findings: _Findings, usable: list[int], folded: Sequence[str
         indices = sorted(usable[place] for place in repeated)
         findings.add(
             "duplicate",
-            f"{_rows_word(len(indices))} repeating the text and label of an earlier row",
+            f"{rows_in_words(len(indices))} repeating the text and label of an earlier row",
             "remove the repetitions unless they are meant; a split never puts them on both sides",
             indices,
             examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
@@ -365,12 +257,12 @@ def _repeated_texts(findings: _Findings, usable: list[int], folded: Sequence[str
         )
 
 
-def _leakage(findings: _Findings, usable: list[int], folded: Sequence[str], against: Reference) -> None:
+def _leakage(findings: Findings, usable: list[int], folded: Sequence[str], against: Reference) -> None:
     leaked = [i for i, key in zip(usable, folded, strict=True) if key in against.folded_texts]
     if leaked:
         findings.add(
             "leakage",
-            f"{_rows_word(len(leaked))} ({len(leaked) / len(usable):.1%}) whose text is also in the training data",
+            f"{rows_in_words(len(leaked))} ({len(leaked) / len(usable):.1%}) whose text is also in the training data",
             "remove them here or there; scores on rows seen in training are too good",
             leaked,
             examples=(findings.rows.texts[i] for i in leaked[:MAX_EXAMPLES]),
@@ -382,7 +274,7 @@ def _texts_per_label(folded: Sequence[str], labels: Sequence[str]) -> dict[str, 
     return Counter(label for _, label in set(zip(folded, labels, strict=True)))
 
 
-def _classes(findings: _Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
+def _classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
     if len(counts) < 2:
         what = f"only one label, '{next(iter(counts))}'" if counts else "no row with both text and label"
         findings.add("single_class", f"there is {what}", "give rows of at least two labels", count=counts.total())
@@ -405,7 +297,7 @@ def _classes(findings: _Findings, counts: Counter[str], num_texts: Mapping[str, 
     if most[1] >= IMBALANCE_RATIO * least[1]:
         findings.add(
             "imbalance",
-            f"'{most[0]}' has {_rows_word(most[1])}, '{least[0]}' only {_rows_word(least[1])}",
+            f"'{most[0]}' has {rows_in_words(most[1])}, '{least[0]}' only {rows_in_words(least[1])}",
             "give more rows of the rare labels, or set training.label_weights=balanced; judge by macro F1",
             count=least[1],
         )

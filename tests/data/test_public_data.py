@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app.data.findings import Rules
 from app.data.readers import read
-from app.data.validation import Rules, validate
+from app.data.validation import validate
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.data.readers import as_text, read
 from app.domain.errors import DataUnreadable
@@ -145,3 +149,34 @@ def test_columns_go_by_number_without_a_header(tmp_path: Path) -> None:
     found = read(str(path), text_column="3", label_column="1")
     assert found.detected.columns == ["1", "2", "3"]
     assert found.labels[:2] == ["1", "0"]
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn"]) | st.sampled_from('\n\r",;'), min_size=1)
+TABLES = st.lists(st.tuples(CELLS.filter(str.strip), st.sampled_from(["pos", "neg"])), min_size=4, max_size=12)
+
+
+@given(TABLES)
+def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows([("text", "label"), *rows])
+    path = tmp_path_factory.mktemp("csv") / "rows.csv"
+    path.write_bytes(written.getvalue().encode())
+    found = read(str(path), text_column="text", label_column="label")
+    assert list(zip(found.texts, found.labels, strict=True)) == rows
+
+
+@given(TABLES)
+def test_what_a_json_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+    records = [{"text": text, "label": label} for text, label in rows]
+    folder = tmp_path_factory.mktemp("json")
+    (folder / "rows.json").write_text(json.dumps({"data": records}))
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in records))
+    for path in folder.iterdir():
+        found = read(str(path))
+        assert list(zip(found.texts, found.labels, strict=True)) == rows
+
+
+def test_a_bound_beyond_what_can_be_counted_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    _write_csv(path)
+    assert len(read(str(path), max_row_bytes=10**30).texts) == 4

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from app.data.findings import Rules
 from app.data.readers import read
-from app.data.validation import Checked, Reference, Rules, label_order, validate
+from app.data.validation import Checked, Reference, label_order, validate
 from app.domain.data_report import Finding
 from app.domain.errors import ConfigError
 

@@ -1,0 +1,118 @@
+"""Findings and how grave they are: which codes block, which inform, what the user allowed or made blocking.
+
+What is looked for in the rows is in `validation.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from app.data.columns import nearest
+from app.data.readers import Rows
+from app.domain.data_report import MAX_ROWS_NAMED, Finding, FindingCode
+from app.domain.errors import ConfigError
+
+Severity = Literal["error", "warning"]
+
+BLOCKING: frozenset[FindingCode] = frozenset(
+    {
+        "unreadable_row",
+        "missing_column",
+        "empty_text",
+        "missing_label",
+        "single_class",
+        "unknown_label",
+        "label_variant",
+    }
+)
+INFORMING: frozenset[FindingCode] = frozenset(
+    {"duplicate", "conflicting_label", "leakage", "imbalance", "tiny_class", "encoding_damage"}
+)
+FATAL: frozenset[FindingCode] = frozenset({"missing_column", "single_class"})
+"""Nothing can be trained in spite of these, so they cannot be allowed."""
+
+DROPPING: frozenset[FindingCode] = frozenset({"unreadable_row", "empty_text", "missing_label", "unknown_label"})
+"""Rows with these are left out when the code is allowed."""
+
+MAX_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Which codes the user allowed and which he made blocking."""
+
+    allow: frozenset[str] = frozenset()
+    block: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, allow: Iterable[str], block: Iterable[str]) -> "Rules":
+        """Check the codes; ConfigError names the nearest known one, or says why a code cannot be set."""
+        allowed, blocked = frozenset(allow), frozenset(block)
+        known = get_args(FindingCode)
+        for key, codes in (("data.allow", allowed), ("data.block", blocked)):
+            for code in sorted(codes - set(known)):
+                near = nearest(code, known)
+                hint = f"did you mean {near[0]}?" if near else f"known codes: {', '.join(known)}"
+                raise ConfigError(f"{key}: there is no finding code '{code}'", hint=hint)
+        if fatal := sorted(allowed & FATAL):
+            raise ConfigError(f"data.allow: '{fatal[0]}' cannot be allowed", hint="no training is possible with it")
+        if both := sorted(allowed & blocked):
+            raise ConfigError(f"'{both[0]}' is in data.allow and in data.block", hint="keep one of them")
+        if unchecked := sorted(blocked - BLOCKING - INFORMING):
+            raise ConfigError(
+                f"data.block: '{unchecked[0]}' is not looked for in this version",
+                hint=f"looked for are: {', '.join(sorted(BLOCKING | INFORMING))}",
+            )
+        return cls(allowed, blocked)
+
+    def severity(self, code: FindingCode) -> Severity:
+        """`error` where the code blocks."""
+        if code in self.allow:
+            return "warning"
+        return "error" if code in self.block or code in BLOCKING else "warning"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def rows_in_words(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+class Findings:
+    """Collects findings over the rows of one file."""
+
+    def __init__(self, rows: Rows, rules: Rules) -> None:
+        self.rows, self.rules = rows, rules
+        self.found: list[Finding] = []
+
+    def add(
+        self,
+        code: FindingCode,
+        message: str,
+        fix: str,
+        indices: Sequence[int] = (),
+        *,
+        numbers: Sequence[int] | None = None,
+        count: int | None = None,
+        examples: Iterable[str] = (),
+        fatal: bool = False,
+    ) -> None:
+        """Note a finding on the rows at `indices` of the lists of `rows`, or on the rows with these `numbers`."""
+        if numbers is None:
+            numbers = [self.rows.numbers[i] for i in indices[:MAX_ROWS_NAMED]]
+        severity: Severity = "error" if fatal else self.rules.severity(code)
+        if severity == "warning" and code in DROPPING:
+            message += "; allowed, so left out"
+        self.found.append(
+            Finding(
+                code=code,
+                severity=severity,
+                message=message,
+                fix=fix,
+                count=len(indices) if count is None else count,
+                rows=list(numbers[:MAX_ROWS_NAMED]),
+                examples=[_shorten(example) for example in examples][:MAX_EXAMPLES],
+            )
+        )
