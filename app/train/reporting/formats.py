@@ -10,11 +10,12 @@ MAX_ITEMS = 4
 
 
 def percent(share: float) -> str:
-    """One decimal and a percent sign; never rounded to a whole it has not reached."""
-    rounded = round(100 * share, 1)
-    if rounded in (0, 100) and share not in (0, 1):
-        rounded = round(100 * share, 2)
-    return f"{rounded:.4g} %" if rounded not in (0, 100) and round(rounded, 1) != rounded else f"{rounded:.1f} %"
+    """One decimal and a percent sign; never rounded to a certainty it has not reached."""
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f} %"
 
 
 def count(number: float) -> str:

@@ -106,7 +106,7 @@ def _parameters(events: list[Event]) -> dict[str, Any] | None:
         return None
     rows = counted[-1].groups
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    numeric = {key for key in columns if all(isinstance(row.get(key, 0), int | float) for row in rows)}
+    numeric = {key for key in columns if all(type(row.get(key)) is int for row in rows)}
     return {
         "total": counted[-1].total,
         "trainable": counted[-1].trainable,
