@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from app.cli import output
@@ -125,7 +124,7 @@ class _Job:
                 if not self.ask:
                     raise
                 self._print(error.message)
-                column = typer.prompt(f"which column is the {error.role}", type=click.Choice(error.choices))
+                column = _ask_column(error.role, error.choices)
                 data = config.data.model_copy(update={f"{error.role}_column": column})
                 config = config.model_copy(update={"data": data})
 
@@ -177,6 +176,18 @@ class _Job:
 
     def _print(self, text: str, style: str | None = None) -> None:
         self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _ask_column(role: str, choices: list[str]) -> str:
+    """Let a person choose by number or name."""
+    for number, name in enumerate(choices, start=1):
+        print(f"  {number}  {name}")
+    while True:
+        answer = str(typer.prompt(f"which column is the {role}")).strip()
+        if answer in choices:
+            return answer
+        if answer.isdecimal() and 1 <= int(answer) <= len(choices):
+            return choices[int(answer) - 1]
 
 
 class _stop_signals:  # noqa: N801

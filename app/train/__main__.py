@@ -17,8 +17,10 @@ def main(arguments: list[str]) -> int:
         print(f"error: {directory} is complete: it has a receipt", file=sys.stderr)
         return 2
     from app.domain.errors import PlatformError
+    from app.monitor.logging_utils import configure_logging
     from app.train.runner import EXIT_CODES, run
 
+    configure_logging(sys.stdout)
     try:
         return EXIT_CODES[run(directory)]
     except PlatformError as error:

@@ -1,5 +1,6 @@
 """The engine's three verbs over a run directory: report to events.jsonl, save while the attempt is ours, stop on SIGTERM."""
 
+import logging
 import signal
 import threading
 import time
@@ -8,10 +9,13 @@ from types import FrameType, TracebackType
 import psutil
 
 from app.domain.events import Event, SystemSampled
+from app.monitor.logging_utils import describe_event
 from app.monitor.system_metrics import SystemSampler
 from app.runs.directory import RunDirectory
 from app.runs.event_log import append_event
 from app.runs.lock import read_attempt
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_SECONDS = 2.0
 
@@ -41,6 +45,8 @@ class RunDirectoryContext:
         stamped = event.model_copy(update={"time": time.time(), "attempt": self._attempt})
         with self._writing:
             append_event(self._run.events, stamped)
+        if line := describe_event(stamped):
+            logger.info("%s", line)
 
     def may_save(self) -> bool:
         """False once a newer attempt has taken the run over."""
