@@ -77,6 +77,7 @@ def _shorten(text: str) -> str:
 
 
 def rows_in_words(count: int) -> str:
+    """`1 row`, `1,234 rows`."""
     return "1 row" if count == 1 else f"{count:,} rows"
 
 

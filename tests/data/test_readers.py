@@ -3,6 +3,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -149,6 +150,44 @@ def test_columns_go_by_number_without_a_header(tmp_path: Path) -> None:
     found = read(str(path), text_column="3", label_column="1")
     assert found.detected.columns == ["1", "2", "3"]
     assert found.labels[:2] == ["1", "0"]
+
+
+def _csv(rows: list[list[str]], **layout: Any) -> str:
+    written = io.StringIO(newline="")
+    csv.writer(written, **layout).writerows(rows)
+    return written.getvalue()
+
+
+def _sentence(number: int) -> str:
+    return f"{('the room, at last', 'no soup', 'a loud, long night')[number % 3]} in house number {number}"
+
+
+N = range(30)
+WILD = {
+    "index column": (_csv([["", "text", "label"], *([i, _sentence(i), i % 2] for i in N)]), "text", "label"),
+    "empty columns": (_csv([["v1", "v2", "", ""], *(["ab"[i % 2], _sentence(i), "", ""] for i in N)]), "v2", "v1"),
+    "semicolons": (
+        _csv([["Satz", "Klasse"], *([_sentence(i), "ab"[i % 2]] for i in N)], delimiter=";"),
+        "Satz",
+        "Klasse",
+    ),
+    "no header, ids": (_csv([["ab"[i % 2], f"{10**9 + i}", "NONE", _sentence(i)] for i in N]), "4", "1"),
+    "title and body": (_csv([[1 + i % 2, f"A fine title {i}", _sentence(i) * 3] for i in N]), "3", "1"),
+    "prefixed labels": ("".join(f"__label__{'ab'[i % 2]} {_sentence(i)}\n" for i in N), "2", "1"),
+    "another script": ("".join(f"Очень хороший отель {i}\tда\nПлохо и дорого {i}\tнет\n" for i in N), "1", "2"),
+}
+
+
+@pytest.mark.parametrize("kind", WILD)
+def test_layouts_of_other_programs_are_understood(tmp_path: Path, kind: str) -> None:
+    content, text_column, label_column = WILD[kind]
+    path = tmp_path / "rows.txt"
+    path.write_bytes(content.encode())
+    found = read(str(path))
+    assert (found.detected.text_column, found.detected.label_column) == (text_column, label_column)
+    assert len(set(found.labels)) == 2
+    assert len(set(found.texts)) == found.num_rows
+    assert found.num_unreadable == 0
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn"]) | st.sampled_from('\n\r",;'), min_size=1)
