@@ -3,7 +3,8 @@
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,21 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     if not console.is_terminal:
         console = Console(width=160)
     console.print(table)
+
+
+@contextmanager
+def progress_bar(total: int, title: str, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """A bar with the time that remains, on stderr of a terminal; yields what to call with the number done."""
+    if not show or not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def show_error(error: PlatformError) -> None:

@@ -154,7 +154,7 @@ def choose_batch_size(num_train: int) -> tuple[int, str]:
     return 32, f"{num_train} training rows"
 
 
-def choose_learning_rate(num_train: int, num_labels: int) -> tuple[float, str]:
+def choose_learning_rate(num_labels: int) -> tuple[float, str]:
     """A rate at which LoRA on all linear layers learns fast and did not collapse in our measurements."""
     if num_labels > 20:
         return 2e-3, f"{num_labels} labels: the head has much to learn"
@@ -212,9 +212,7 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
     eval_batch = choices.resolve(
         "training.per_device_eval_batch_size", training.per_device_eval_batch_size, 32, "no gain beyond it on a CPU"
     )
-    rate = choices.resolve(
-        "training.learning_rate", training.learning_rate, *choose_learning_rate(data.num_train, len(data.labels))
-    )
+    rate = choices.resolve("training.learning_rate", training.learning_rate, *choose_learning_rate(len(data.labels)))
     per_epoch = max(1, ceil(ceil(data.num_train / batch) / training.gradient_accumulation_steps))
     if training.max_steps is not None:
         total, epochs = training.max_steps, training.max_steps / per_epoch

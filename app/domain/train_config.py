@@ -95,13 +95,17 @@ class TrainingConfig(_Part):
     report_to: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(default_factory=list)
 
 
+def _all_reasons() -> list[CheckpointReason]:
+    return ["best", "last", "fastest"]
+
+
 class CheckpointConfig(_Part):
     """How often to evaluate and save, and what stays."""
 
     every: Auto | PositiveInt | Annotated[str, Field(pattern=r"^(\d+(\.\d+)? )?epochs?$")] = Field(
         AUTO, description="auto, a number of optimizer steps, 'epoch', or 'N epochs'"
     )
-    keep: list[CheckpointReason] = Field(default_factory=lambda: ["best", "last", "fastest"], min_length=1)
+    keep: list[CheckpointReason] = Field(default_factory=_all_reasons, min_length=1)
     metric: Metric = Field("accuracy", description="what 'best' is measured by")
 
 

@@ -1,5 +1,6 @@
 """The adapter: attach it to a base model, count it, save it so that plain peft loads it, load it back."""
 
+import errno
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,13 @@ from typing import Any
 import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import PeftModel, TaskType, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from app.domain.errors import ConfigError, ModelUnusable, StorageError
 from app.domain.plan import TrainingPlan
-from app.domain.train_config import LoraConfig
+from app.lora.quiet import quiet_transformers
 from app.runs.files import read_json, storage_errors, write_bytes_atomic, write_json
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -68,7 +70,9 @@ def _check_names(model: PreTrainedModel, key: str, names: Sequence[str]) -> None
     modules = [name for name, _ in model.named_modules() if name]
     unknown = [n for n in names if not any(m == n or m.endswith(f".{n}") for m in modules)]
     if unknown:
-        leaves = sorted({m.rsplit(".", 1)[-1] for m, module in model.named_modules() if isinstance(module, torch.nn.Linear)})
+        leaves = sorted(
+            {m.rsplit(".", 1)[-1] for m, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+        )
         raise ConfigError(
             f"{key}: {type(model).__name__} has no module {', '.join(map(repr, unknown))}",
             hint=f"its linear layers are {', '.join(leaves)}; 'auto' chooses for you",
@@ -79,7 +83,9 @@ def _check_trainable(model: PeftModel, plan: TrainingPlan) -> None:
     """Only adapter and head may learn, and the whole head must; anything else would be lost on saving."""
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     stray = [name for name in trained if "lora_" not in name and ".modules_to_save." not in name]
-    heads_missing = [head for head in plan.base.head_modules if not any(f".{head}.modules_to_save." in n for n in trained)]
+    heads_missing = [
+        head for head in plan.base.head_modules if not any(f".{head}.modules_to_save." in n for n in trained)
+    ]
     if stray or heads_missing:
         raise ModelUnusable(
             f"the parameters to train are not what was planned: stray {stray[:3]}, head missing {heads_missing}",
@@ -92,7 +98,7 @@ def parameter_table(model: PeftModel) -> ParameterTable:
     sizes: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         sizes[_part_of(name, parameter.requires_grad)] += parameter.numel()
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"part": part, "parameters": size, "trained": not part.startswith("frozen")}
         for part, size in sorted(sizes.items(), key=lambda item: (item[0].startswith("frozen"), item[0]))
     ]
@@ -103,9 +109,9 @@ def parameter_table(model: PeftModel) -> ParameterTable:
 
 def _part_of(name: str, trained: bool) -> str:
     if ".modules_to_save." in name:
-        return "head " + name.split(".modules_to_save.")[0].rsplit(".", 1)[-1]
+        return "head " + name.split(".modules_to_save.", maxsplit=1)[0].rsplit(".", 1)[-1]
     if "lora_" in name:
-        return "LoRA " + name.split(".lora_")[0].rsplit(".", 1)[-1]
+        return "LoRA " + name.split(".lora_", maxsplit=1)[0].rsplit(".", 1)[-1]
     if ".original_module." in name:
         return "frozen copy of the head's start"
     return "trained otherwise" if trained else "frozen encoder"
@@ -119,7 +125,7 @@ def adapter_state(model: PeftModel) -> dict[str, torch.Tensor]:
 
 def load_adapter_state(model: PeftModel, state: Mapping[str, torch.Tensor]) -> None:
     """Put trained tensors back; StorageError when names do not match the model's."""
-    result = set_peft_model_state_dict(model, dict(state))
+    result: Any = set_peft_model_state_dict(model, dict(state))
     missing = [name for name in result.missing_keys if "lora_" in name or ".modules_to_save." in name]
     if missing or result.unexpected_keys:
         raise StorageError(
@@ -200,17 +206,18 @@ def _numbered_labels(directory: Path) -> list[str]:
 def load_saved(saved: SavedAdapter, base_directory: Path) -> PeftModel:
     """Load a saved adapter onto its base model in fp32, ready to predict."""
     id2label = dict(enumerate(saved.labels))
-    base = AutoModelForSequenceClassification.from_pretrained(
-        base_directory,
-        num_labels=len(saved.labels),
-        id2label=id2label,
-        label2id={name: index for index, name in id2label.items()},
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=False,
-        ignore_mismatched_sizes=True,
-    )
-    model = PeftModel.from_pretrained(base, str(saved.directory), is_trainable=False, use_safetensors=True)
+    with quiet_transformers():
+        base = AutoModelForSequenceClassification.from_pretrained(
+            base_directory,
+            num_labels=len(saved.labels),
+            id2label=id2label,
+            label2id={name: index for index, name in id2label.items()},
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+        )
+        model = PeftModel.from_pretrained(base, str(saved.directory), is_trainable=False, use_safetensors=True)
     return model.eval()
 
 
@@ -219,22 +226,6 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     with storage_errors(path):
         try:
             save_file(dict(tensors), path)
-        except OSError:
-            raise
-        except Exception as error:
-            raise OSError(getattr(error, "errno", None) or 28 if "space" in str(error).lower() else 5, str(error)) from error
-
-
-__all__ = [
-    "LoraConfig",
-    "ParameterTable",
-    "SavedAdapter",
-    "adapter_state",
-    "attach",
-    "load_adapter_state",
-    "load_saved",
-    "parameter_table",
-    "read_saved",
-    "save_final_model",
-    "save_tensors",
-]
+        except SafetensorError as error:
+            number = errno.ENOSPC if "os error 28" in str(error).lower() else errno.EIO
+            raise OSError(number, str(error)) from error

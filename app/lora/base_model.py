@@ -1,6 +1,5 @@
 """Load a frozen encoder with a fresh classification head, and learn from it what a plan must know."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from app.domain.base_models import BaseModelInfo
 from app.domain.errors import ModelUnusable
 from app.domain.plan import BaseModelFacts
+from app.lora.quiet import quiet_transformers
 from app.models.base_models import LocatedModel
 from app.runs.files import canonical_json, sha256_bytes, sha256_file
 
@@ -48,11 +47,8 @@ def load_base(located: LocatedModel, labels: Sequence[str], seed: int) -> Loaded
     """Load the encoder in fp32; layers without pretrained weights are drawn from `seed`."""
     config = _load_config(located.directory, labels)
     torch.manual_seed(seed)
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet_transformers():
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 located.directory,
                 config=config,
@@ -68,8 +64,6 @@ def load_base(located: LocatedModel, labels: Sequence[str], seed: int) -> Loaded
             f"the base model in {located.directory} cannot be loaded for classification: {str(error).splitlines()[0]}",
             hint="choose an encoder (BERT, DistilBERT, RoBERTa, ALBERT, ...) with complete safetensors weights",
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     model.name_or_path = model.config.name_or_path = located.info.hub_id  # what saved adapters refer to
     fresh = _fresh_parameters(report)
     heads = _head_modules(model, fresh)
@@ -91,9 +85,7 @@ def _head_modules(model: PreTrainedModel, fresh: set[str]) -> list[str]:
     """Modules that are trained in full: all outside the encoder, and parts of it without pretrained weights."""
     prefix = _encoder_prefix(model)
     heads = [
-        name
-        for name, child in model.named_children()
-        if f"{name}." != prefix and any(True for _ in child.parameters())
+        name for name, child in model.named_children() if f"{name}." != prefix and any(True for _ in child.parameters())
     ]
     poolers = {name.removeprefix(prefix).split(".")[0] for name in fresh if name.startswith(prefix)}
     return heads + sorted(poolers & {"pooler"})
@@ -132,9 +124,9 @@ def max_positions(model: PreTrainedModel) -> int:
     config = model.config
     positions = int(getattr(config, "max_position_embeddings", 512) or 512)
     embeddings = getattr(model.base_model, "embeddings", None)
-    table = getattr(embeddings, "position_embeddings", None)
-    if getattr(table, "padding_idx", None) is not None:
-        positions -= int(table.padding_idx) + 1
+    padding: int | None = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+    if padding is not None:
+        positions -= padding + 1
     return min(positions, 8192)
 
 

@@ -45,15 +45,19 @@ class FastPath:
 
 def enable(model: PeftModel) -> FastPath:
     """Switch the fast path on for the modules of `model` that have one; parameters and their names stay as they are."""
-    core = model.get_base_model()
+    core: Any = model.get_base_model()
     linears = [module for module in model.modules() if isinstance(module, LoraLinear) and _is_plain_lora(module)]
     for linear in linears:
-        linear.forward = MethodType(_lora_linear_forward, linear)
+        _replace_forward(linear, _lora_linear_forward)
     on_cpu = next(model.parameters()).device.type == "cpu"
     dropouts = _enable_dropout(core) if on_cpu else 0
-    if on_cpu and core.config._attn_implementation == "eager":
+    if on_cpu and core.config._attn_implementation == "eager":  # noqa: SLF001, transformers has no public name for it
         core.set_attn_implementation(_ATTENTION)
     return FastPath(len(linears), _enable_first_token(core), dropouts)
+
+
+def _replace_forward(module: nn.Module, forward: Callable[..., Tensor]) -> None:
+    module.forward = MethodType(forward, module)
 
 
 # --- LoRA linear -----------------------------------------------------------------------------------------------
@@ -66,8 +70,15 @@ class _LoraLinearFunction(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, x_MH: Tensor, d_MH: Tensor | None, w_OH: Tensor, b_O: Tensor | None, a_RH: Tensor, b_OR: Tensor, s: float
+    def forward(
+        ctx: Any,
+        x_MH: Tensor,
+        d_MH: Tensor | None,
+        w_OH: Tensor,
+        b_O: Tensor | None,
+        a_RH: Tensor,
+        b_OR: Tensor,
+        s: float,
     ) -> Tensor:
         dropped_MH = x_MH if d_MH is None else d_MH
         u_MR = dropped_MH @ a_RH.t()
@@ -78,7 +89,7 @@ class _LoraLinearFunction(torch.autograd.Function):
         return y_MO
 
     @staticmethod
-    def backward(ctx: Any, g_MO: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g_MO: Tensor) -> tuple[Tensor | None, ...]:
         dropped_MH, u_MR, w_OH, a_RH, b_OR = ctx.saved_tensors
         gb_MR = (g_MO @ b_OR).mul_(ctx.scaling)
         grad_a, grad_b = gb_MR.t() @ dropped_MH, (g_MO.t() @ u_MR).mul_(ctx.scaling)
@@ -108,13 +119,16 @@ def _is_plain_lora(module: LoraLinear) -> bool:
 def _lora_linear_forward(module: LoraLinear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Stand in for peft's forward; merged, disabled and autocast layers go the plain way."""
     if module.merged or module.disable_adapters or torch.is_autocast_enabled(x.device.type):
-        return LoraLinear.forward(module, x, *args, **kwargs)
+        plain: Tensor = LoraLinear.forward(module, x, *args, **kwargs)
+        return plain
     adapter = module.active_adapters[0]
     base, dropout = module.get_base_layer(), module.lora_dropout[adapter]
     x_MH = x.reshape(-1, x.shape[-1])
     d_MH = dropout(x_MH) if module.training and not isinstance(dropout, nn.Identity) else None
     a_RH, b_OR = module.lora_A[adapter].weight, module.lora_B[adapter].weight
-    y_MO = _LoraLinearFunction.apply(x_MH, d_MH, base.weight, base.bias, a_RH, b_OR, module.scaling[adapter])
+    y_MO: Tensor = _LoraLinearFunction.apply(  # type: ignore[no-untyped-call]
+        x_MH, d_MH, base.weight, base.bias, a_RH, b_OR, module.scaling[adapter]
+    )
     return y_MO.view(*x.shape[:-1], y_MO.shape[-1])
 
 
@@ -131,7 +145,8 @@ def _attend(q_BTH: Tensor, k_BTH: Tensor, v_BTH: Tensor, mask: Tensor | None, nu
     context = F.scaled_dot_product_attention(
         split(q_BTH), split(k_BTH), split(v_BTH), attn_mask=first_mask, dropout_p=dropout
     )
-    return context.transpose(1, 2).flatten(-2)
+    merged_BTH: Tensor = context.transpose(1, 2).flatten(-2)
+    return merged_BTH
 
 
 def _bert_first_token(
@@ -185,7 +200,7 @@ def _enable_first_token(core: nn.Module) -> bool:
         return False
     encoder: Any = core.base_model
     layers = encoder.transformer.layer if forward is _distilbert_first_token else encoder.encoder.layer
-    layers[-1].forward = MethodType(forward, layers[-1])
+    _replace_forward(layers[-1], forward)
     return True
 
 
@@ -226,13 +241,13 @@ class _MaskedScale(torch.autograd.Function):
     """x * mask * scale, where the mask is kept as booleans."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, mask: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(mask)
         ctx.scale = scale
         return (x * mask).mul_(scale)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (mask,) = ctx.saved_tensors
         return (grad * mask).mul_(ctx.scale), None, None
 
@@ -243,7 +258,8 @@ def bit_dropout(x: Tensor, p: float) -> Tensor:
     count = x.numel()
     bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(_INT64_MIN, None)
     mask = bits.view(torch.int16)[:count].view(x.shape) >= threshold - 32768
-    return _MaskedScale.apply(x, mask, 65536 / (65536 - threshold))
+    dropped: Tensor = _MaskedScale.apply(x, mask, 65536 / (65536 - threshold))  # type: ignore[no-untyped-call]
+    return dropped
 
 
 def _dropout_forward(module: nn.Dropout, x: Tensor) -> Tensor:
@@ -253,5 +269,5 @@ def _dropout_forward(module: nn.Dropout, x: Tensor) -> Tensor:
 def _enable_dropout(core: nn.Module) -> int:
     dropouts = [m for m in core.modules() if type(m) is nn.Dropout and 0 < m.p < 1]
     for dropout in dropouts:
-        dropout.forward = MethodType(_dropout_forward, dropout)
+        _replace_forward(dropout, _dropout_forward)
     return len(dropouts)

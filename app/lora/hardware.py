@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from app.domain.errors import ConfigError
+from app.domain.errors import ConfigError, PlatformError
 from app.domain.plan import Hardware
 from app.runs.files import canonical_json, read_json, sha256_bytes, write_json
 
@@ -73,7 +73,7 @@ def _measured(device: str, hidden_size: int, threads: int, cache: Path) -> dict[
     if path.is_file():
         try:
             return {str(name): float(seconds) for name, seconds in read_json(path)["step_seconds"].items()}
-        except Exception:
+        except (PlatformError, KeyError, TypeError, ValueError, AttributeError):
             path.unlink(missing_ok=True)
     torch.set_num_threads(threads)
     seconds = {"fp32": _probe(device, hidden_size, None)}
@@ -96,7 +96,8 @@ class _Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for linear in self.attention:
             x = linear(x)
-        return self.norm(x + self.down(F.gelu(self.up(x))))
+        normed: torch.Tensor = self.norm(x + self.down(F.gelu(self.up(x))))
+        return normed
 
 
 def _probe(device: str, hidden_size: int, dtype: torch.dtype | None) -> float:

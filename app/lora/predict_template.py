@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 here = pathlib.Path(__file__).parent
 load = json.loads((here / "load.json").read_text(encoding="utf-8"))
 id2label = {int(index): name for index, name in load["id2label"].items()}
-name = sys.argv[2] if len(sys.argv) > 2 else PeftConfig.from_pretrained(here).base_model_name_or_path
+name = sys.argv[2] if len(sys.argv) > 2 else PeftConfig.from_pretrained(str(here)).base_model_name_or_path
 base = AutoModelForSequenceClassification.from_pretrained(name, id2label=id2label, label2id=load["label2id"])
 model = PeftModel.from_pretrained(base, here).eval()
 tokens = AutoTokenizer.from_pretrained(here)(

@@ -50,9 +50,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length:
     return cut(tokenizer, texts, Encoded(input_ids, [len(ids) for ids in input_ids]), max_length)
 
 
-def cut(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], encoded: Encoded, max_length: int | None
-) -> Encoded:
+def cut(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], encoded: Encoded, max_length: int | None) -> Encoded:
     """Cut what is longer than `max_length`, keeping the special tokens where the tokenizer puts them."""
     if max_length is None:
         return encoded

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import yaml
+
 from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.train_config import RUN_NAME_PATTERN
 from app.runs.files import storage_errors
@@ -104,3 +106,34 @@ def create_numbered_run(results_dir: Path, experiment_name: str, taken: Iterable
             return create_run(results_dir, f"{experiment_name}-{number:03d}")
         except Conflict:
             number += 1
+
+
+def latest_complete(results_dir: Path, experiment_name: str | None = None) -> RunDirectory:
+    """The newest successful run, of one experiment where its name is given; NotFound when there is none."""
+    runs = [RunDirectory(results_dir / name) for name in run_names(results_dir)]
+    complete = [run for run in runs if run.is_complete and experiment_name in (None, experiment_of(run))]
+    if not complete:
+        of = f" of experiment {experiment_name!r}" if experiment_name else ""
+        raise NotFound(f"there is no successful run{of} in {results_dir}", hint="train one: `finetune train`")
+    return max(complete, key=lambda run: run.receipt.stat().st_mtime_ns)
+
+
+def experiment_of(run: RunDirectory) -> str:
+    """The experiment a run belongs to, by its configuration."""
+    try:
+        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return ""
+    return str(config.get("experiment_name", "")) if isinstance(config, dict) else ""
+
+
+def choose_run(results_dir: Path, name: str | None) -> RunDirectory:
+    """The run called `name`, else the newest successful run of the experiment called so, else of all."""
+    if name is None:
+        return latest_complete(results_dir)
+    if is_run(results_dir / name):
+        return open_run(results_dir, name)
+    try:
+        return latest_complete(results_dir, name)
+    except NotFound:
+        return open_run(results_dir, name)

@@ -48,3 +48,14 @@ def changed_files(run: RunDirectory) -> list[str]:
         for name, digest in receipt.files.items()
         if not (run.path / name).is_file() or sha256_file(run.path / name) != digest
     ]
+
+
+def check_intact(run: RunDirectory, prefix: str = "") -> None:
+    """Raise StorageError when a complete run's files below `prefix` are not those of its receipt."""
+    changed = [name for name in changed_files(run) if name.startswith(prefix)]
+    if changed:
+        raise StorageError(
+            f"run {run.name!r} is damaged: {changed[0]} is not what the receipt says",
+            hint=f"`finetune experiments verify {run.name}` lists all; restore the files, or train again",
+            code="run.damaged",
+        )

@@ -1,6 +1,5 @@
 """Everything a run needs in memory, put together from its configuration: data, tokens, base model, plan, adapter."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import yaml
 from peft import PeftModel
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from app.data.prepare import PreparedData, load_prepared, prepare
 from app.domain.data_report import DataReport
@@ -46,7 +44,6 @@ class Assembly:
 
 def assemble(run: RunDirectory, context: RunContext) -> Assembly:
     """Validate, plan, load and attach; writes data_report.json, plan.json and environment.json where absent."""
-    quiet_libraries()
     config = read_config(run)
     context.report(StageChanged(stage=Stage.VALIDATING))
     data = _load_data(run, config)
@@ -67,19 +64,14 @@ def assemble(run: RunDirectory, context: RunContext) -> Assembly:
     return Assembly(plan, sha256_file(run.plan), data.report, splits, tokenizer, located.directory, model)
 
 
-def quiet_libraries() -> None:
-    """Keep progress bars and advice meant for programmers out of the run's log."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-
-
 def read_config(run: RunDirectory) -> TrainConfig:
     """The configuration of a run; ConfigError when config.yaml was changed into something else."""
     try:
         return TrainConfig.model_validate(yaml.safe_load(run.config.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
-        raise ConfigError(f"{run.config} cannot be read: {error}", hint="it must stay as the run was started") from error
+        raise ConfigError(
+            f"{run.config} cannot be read: {error}", hint="it must stay as the run was started"
+        ) from error
 
 
 def _load_data(run: RunDirectory, config: TrainConfig) -> PreparedData:

@@ -1,4 +1,4 @@
-"""The engine's three verbs over a run directory: report to events.jsonl, save while the attempt is ours, stop on SIGTERM."""
+"""The engine's three verbs over a run directory: report to events.jsonl, save while it is ours, stop on SIGTERM."""
 
 import logging
 import signal

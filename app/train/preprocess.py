@@ -59,6 +59,7 @@ class Collator:
     pad_token_id: int
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Pad `rows` to their longest; labels have shape (rows,)."""
         ids_BT, mask_BT = pad([row["input_ids"] for row in rows], self.pad_token_id)
         labels_B = torch.tensor([row["labels"] for row in rows], dtype=torch.long)
         return {"input_ids": ids_BT, "attention_mask": mask_BT, "labels": labels_B}

@@ -29,7 +29,9 @@ def prove(run: RunDirectory, base_directory: Path, *, num_threads: int, split: s
         raise ProofFailed(f"the saved model cannot be loaded by peft and transformers: {reason}")
     proof = judge(json.loads(done.stdout.strip().splitlines()[-1]))
     if not proof.passed:
-        raise ProofFailed(proof.detail, hint="the saved model is not the evaluated one: do not use it; please report this")
+        raise ProofFailed(
+            proof.detail, hint="the saved model is not the evaluated one: do not use it; please report this"
+        )
     return proof
 
 

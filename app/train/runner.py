@@ -3,7 +3,6 @@
 import resource
 import sys
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,10 @@ from app.train.assembly import Assembly, assemble
 from app.train.context import RunDirectoryContext
 from app.train.evaluation import Evaluation
 from app.train.evaluator import evaluate
+from app.train.meter import Pace, pace_of
 from app.train.proof import prove
 from app.train.report import write_predictions, write_report
-from app.train.trainer import LoraTrainer, Pace, pace_of, stopped_early
+from app.train.trainer import LoraTrainer, stopped_early
 
 EXIT_CODES = {TaskState.SUCCESS: 0, TaskState.FAILURE: 1, TaskState.REVOKED: 3}
 
@@ -51,7 +51,7 @@ def run(directory: Path) -> TaskState:
             traceback.print_exc()
             hint = "lower training.per_device_train_batch_size or model.max_length"
             finished = _failure("run.out_of_memory", f"out of memory: {error}", hint, retryable=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001, the last line of defence: a run never ends without a word
             traceback.print_exc()
             finished = _failure("run.failed", f"{type(error).__name__}: {error}", "the traceback is in logs.txt", False)
         _try_to_report(context, finished)
@@ -146,7 +146,9 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
     )
     analysis = analyze(read_events(run.events))
     result = {
-        name: evaluate(logits[name], np.asarray(part.label_ids), part.texts, labels, plan.config.training.seed, analysis)
+        name: evaluate(
+            logits[name], np.asarray(part.label_ids), part.texts, labels, plan.config.training.seed, analysis
+        )
         for name, part in scored.items()
     }
     if result["eval"].collapsed:
@@ -154,7 +156,7 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
             Warned(
                 code="collapsed",
                 message="the model answers nearly every text with the same label",
-                hint=f"lower training.learning_rate (now {plan.learning_rate:g}), or set training.label_weights=balanced",
+                hint=f"lower training.learning_rate (now {plan.learning_rate:g}), or balance training.label_weights",
             )
         )
     return result

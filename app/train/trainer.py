@@ -1,8 +1,5 @@
 """transformers' Trainer with our order of rows, our evaluation, our checkpoints and our reports."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +20,12 @@ from app.domain.retention import better, steps_to_keep
 from app.lora.inference import predict_logits
 from app.runs.files import tree_size
 from app.train import checkpointing
+from app.train.meter import Meter, Pace, pace_of
 from app.train.metrics import score
 from app.train.preprocess import Collator, EpochSampler, TokenDataset, TokenizedSplit
 
 MAX_STEP_EVENTS = 5_000
 """A run reports at most about this many StepLogged events; longer ones average over several steps."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What the training loop did over all attempts; tokens are real ones, never padding."""
-
-    train_seconds: float = 0.0
-    samples: int = 0
-    tokens: int = 0
-
-
-def pace_of(checkpoint: Path) -> Pace:
-    """The pace up to a checkpoint."""
-    manifest = checkpointing.read_manifest(checkpoint)
-    return Pace(manifest.train_seconds, manifest.samples, manifest.tokens)
 
 
 def training_arguments(plan: TrainingPlan, output_dir: Path) -> TrainingArguments:
@@ -96,6 +79,7 @@ class LoraTrainer(Trainer):
     ) -> None:
         dataset = TokenDataset(train)
         self.plan = plan
+        self._peft_model = model
         self.context = context
         self._evaluation = evaluation
         self._pad_token_id = pad_token_id
@@ -103,10 +87,13 @@ class LoraTrainer(Trainer):
         self._plan_sha256 = plan_sha256
         self._attempt = attempt
         self._sampler = EpochSampler(
-            dataset.lengths, plan.train_batch_size, plan.config.training.seed, bucket=plan.config.training.length_buckets
+            dataset.lengths,
+            plan.train_batch_size,
+            plan.config.training.seed,
+            bucket=plan.config.training.length_buckets,
         )
         self._weights = None if plan.label_weights is None else torch.tensor(plan.label_weights)
-        self._meter = _Meter()
+        self._meter = Meter(Pace())
         self._step_logged = 0
         self._last_metrics: tuple[int, dict[str, float]] | None = None
         super().__init__(
@@ -122,7 +109,7 @@ class LoraTrainer(Trainer):
     def run(self, resume_from: Path | None) -> Pace:
         """Train to the planned step, an early stop, or a request to stop; returns the pace."""
         self._step_logged = checkpointing.read_manifest(resume_from).step if resume_from else 0
-        self._meter = _Meter(pace_of(resume_from) if resume_from else Pace())
+        self._meter = Meter(pace_of(resume_from) if resume_from else Pace())
         self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         return self._meter.pace()
 
@@ -153,7 +140,7 @@ class LoraTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Score the evaluation rows, tell the context, and return the metrics by name; touches no generator."""
         logits_NC = predict_logits(
-            self.model,
+            self._peft_model,
             self._evaluation.encoded.input_ids,
             pad_token_id=self._pad_token_id,
             batch_size=self.plan.eval_batch_size,
@@ -183,7 +170,7 @@ class LoraTrainer(Trainer):
                 code="run.loss_not_finite",
             )
         step = self.state.global_step
-        rates = self._meter.lap(step, self.plan.total_steps, step - self._step_logged)
+        lap = self._meter.lap(step, self.plan.total_steps, step - self._step_logged)
         self._step_logged = step
         self.context.report(
             StepLogged(
@@ -193,7 +180,9 @@ class LoraTrainer(Trainer):
                 loss=logs["loss"],
                 learning_rate=logs["learning_rate"],
                 grad_norm=logs.get("grad_norm"),
-                **rates,
+                samples_per_second=lap.samples_per_second,
+                tokens_per_second=lap.tokens_per_second,
+                eta_seconds=lap.eta_seconds,
             )
         )
 
@@ -219,10 +208,12 @@ class LoraTrainer(Trainer):
             plan_sha256=self._plan_sha256,
             files={},
         )
+        assert self.optimizer is not None
+        assert self.lr_scheduler is not None
         path = checkpointing.save_checkpoint(
             self._checkpoints,
             manifest,
-            model=self.model,
+            model=self._peft_model,
             optimizer=self.optimizer,
             scheduler=self.lr_scheduler,
             state=self.state,
@@ -240,10 +231,10 @@ class LoraTrainer(Trainer):
                 self.context.report(CheckpointRemoved(step=manifest.step))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        checkpointing.restore_adapter(self.model, Path(resume_from_checkpoint))
+        checkpointing.restore_adapter(self._peft_model, Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is not None:
+        if checkpoint is not None and self.optimizer is not None and self.lr_scheduler is not None:
             checkpointing.restore_optimizer(self.optimizer, self.lr_scheduler, Path(checkpoint))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
@@ -276,9 +267,7 @@ class _Conductor(TrainerCallback):
         """Order the rows of the pass that begins."""
         self._trainer.set_epoch(int(state.epoch or 0))
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Evaluate and save where planned and at the end; save and stop where asked."""
         plan = self._trainer.plan
         last = state.global_step >= plan.total_steps
@@ -287,51 +276,14 @@ class _Conductor(TrainerCallback):
         if self._trainer.context.should_stop() and not last:
             control.should_save = control.should_training_stop = control.should_log = True
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Stop when patience has run out; after saving, so that the decision can be repeated on resume."""
         if not control.should_training_stop and stopped_early(state.log_history, self._trainer.plan):
             control.should_training_stop = True
             self._trainer.context.report(
-                Warned(code="early_stop", message=f"no gain for {self._trainer.plan.config.training.early_stopping_patience}"
-                f" evaluations: training stopped at step {state.global_step}")
+                Warned(
+                    code="early_stop",
+                    message=f"no gain for {self._trainer.plan.config.training.early_stopping_patience}"
+                    f" evaluations: training stopped at step {state.global_step}",
+                )
             )
-
-
-class _Meter:
-    """Counts time, rows and real tokens of the training loop."""
-
-    def __init__(self, earlier: Pace = Pace(), clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._earlier = earlier
-        self._start = self._lap_start = clock()
-        self._samples = self._tokens = self._lap_samples = self._lap_tokens = 0
-        self._first_step: int | None = None
-
-    def pace(self) -> Pace:
-        """The whole loop so far, earlier attempts included."""
-        return Pace(
-            train_seconds=self._earlier.train_seconds + self._clock() - self._start,
-            samples=self._earlier.samples + self._samples,
-            tokens=self._earlier.tokens + self._tokens,
-        )
-
-    def count(self, samples: int, tokens: int) -> None:
-        """Note one device batch."""
-        self._samples += samples
-        self._tokens += tokens
-
-    def lap(self, step: int, total_steps: int, steps: int) -> dict[str, float]:
-        """Rates over the last `steps` steps, and the time that remains at the mean pace of this attempt."""
-        now = self._clock()
-        seconds = max(now - self._lap_start, 1e-9)
-        if self._first_step is None:
-            self._first_step = step - steps
-        rates = {
-            "samples_per_second": (self._samples - self._lap_samples) / seconds,
-            "tokens_per_second": (self._tokens - self._lap_tokens) / seconds,
-            "eta_seconds": (now - self._start) / (step - self._first_step) * (total_steps - step),
-        }
-        self._lap_start, self._lap_samples, self._lap_tokens = now, self._samples, self._tokens
-        return rates

@@ -1,0 +1,47 @@
+"""`finetune predict`: classify texts with a finished run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import output
+
+
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="texts to classify")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="exact run, or experiment (its newest run); default: the newest run")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="classify every row of a file")] = None,
+    out: Annotated[Path | None, typer.Option(help="where the answers to --file go: .csv, .jsonl or .parquet")] = None,
+    text_column: Annotated[str, typer.Option(help="the text's column in --file")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
+) -> None:
+    """Classify texts, or every row of a file, with a finished run."""
+    from app.cli.prediction_files import read_texts, write_predictions
+    from app.domain.errors import InvalidInput
+    from app.runs.directory import choose_run
+    from app.settings import get_settings
+
+    if bool(texts) == (file is not None):
+        raise InvalidInput("there is nothing to classify", hint='give texts, or --file: finetune predict "some words"')
+    if out is not None and file is None:
+        raise InvalidInput("--out goes with --file", hint="redirect the output to keep it")
+    rows = read_texts(file, text_column) if file else list(texts or [])
+    blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
+    if blank and not file:
+        raise InvalidInput(f"text {blank[0]} is empty", hint="leave it out")
+    from app.serving.predictor import load_run
+
+    predictor = load_run(choose_run(get_settings().results_dir, run))
+    with output.progress_bar(len(rows), "classifying", show=file is not None) as advance:
+        answers = predictor.predict(rows, progress=advance)
+    if out is not None:
+        write_predictions(out, rows, answers)
+        typer.echo(f"{len(answers)} predictions written to {out}", err=True)
+    elif json:
+        output.show_json([a.model_dump(exclude={"truncated"}) for a in answers])
+    else:
+        cells = [[a.label_name, f"{a.probability:.4f}", text[:100]] for a, text in zip(answers, rows, strict=True)]
+        output.show_table(["label", "probability", "text"], cells)

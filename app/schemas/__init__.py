@@ -1,0 +1,1 @@
+"""HTTP bodies, shared by servers and clients."""
