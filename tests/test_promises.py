@@ -138,6 +138,9 @@ FILES = {
     "k8s": LATER,
 }
 
+# What create_app() of each service is given here: only the declarations are read, so nothing needs to be loaded.
+SERVICES = {"app.inference_api": (None,), "app.main": ()}
+
 ENDPOINTS = {
     ("app.inference_api", "post", "/predict"): DELIVERED,
     ("app.inference_api", "get", "/health"): DELIVERED,
@@ -223,7 +226,7 @@ def test_a_module_is_there_when_it_is_said_to_be(module: str) -> None:
 def test_a_tool_runs_as_a_module(repository: Path, tool: str) -> None:
     result = subprocess.run([sys.executable, "-m", tool, "--help"], cwd=repository, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "Usage" in result.stdout
+    assert "usage" in result.stdout.lower()
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -243,5 +246,5 @@ def test_an_endpoint_is_declared_when_it_is_said_to_be(promise: tuple[str, str, 
     module, method, path = promise
     declared = {}
     if _is_there(module):
-        declared = importlib.import_module(module).create_app().openapi()["paths"]
+        declared = importlib.import_module(module).create_app(*SERVICES[module]).openapi()["paths"]
     assert (method in declared.get(path, {})) is ENDPOINTS[promise]
