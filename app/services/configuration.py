@@ -3,6 +3,7 @@
 What the keys are and which values they take is declared in `domain.train_config` alone.
 """
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import ConfigError
 from app.domain.train_config import TrainConfig
-from app.services.configuration_help import allowed_values, nearest_key
+from app.services.configuration_help import allowed_values, is_group, nearest_key
 
-MAX_FILE_BYTES = 1_000_000
+MAX_FILE_BYTES = 200_000
+MAX_DEPTH = 20
 
 Key = tuple[str, ...]
 
@@ -64,7 +66,7 @@ def load_config(
             sources.put(tuple(key.split(".")), value, f"option for {key}")
     config = None if sources.problems and not sources.values else _validate(sources)
     if sources.problems or config is None:
-        raise _all_at_once(sources.problems)
+        raise _all_at_once(sorted(sources.problems, key=_by_line))
     return config
 
 
@@ -88,6 +90,12 @@ def ineffective_settings(config: TrainConfig) -> list[str]:
     return warnings
 
 
+def _by_line(problem: str) -> tuple[int, str]:
+    """Problems in a file in order of lines, then those of the command line."""
+    match = re.match(r".+?:(\d+): ", problem)
+    return (int(match[1]), "") if match else (MAX_FILE_BYTES, problem)
+
+
 def _all_at_once(problems: Sequence[str]) -> ConfigError:
     count = f"{len(problems)} problems in the configuration:\n  " if len(problems) > 1 else ""
     return ConfigError(count + "\n  ".join(problems), hint="`finetune config schema` lists every key and what it takes")
@@ -108,11 +116,9 @@ def _read_file(path: Path, sources: _Sources) -> None:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     try:
-        for token in yaml.scan(content, Loader=yaml.SafeLoader):
-            if isinstance(token, yaml.AliasToken):
-                line = token.start_mark.line + 1
-                sources.problems.append(f"{path}:{line}: '*{token.value}': aliases are not used in a configuration")
-                return
+        if refused := _refused_token(path, content):
+            sources.problems.append(refused)
+            return
         root = yaml.compose(content, Loader=yaml.SafeLoader)
         if root is None:
             return
@@ -122,6 +128,22 @@ def _read_file(path: Path, sources: _Sources) -> None:
         _read_mapping(root, (), path, sources)
     except yaml.YAMLError as error:
         sources.problems.append(_yaml_fault(path, error))
+
+
+def _refused_token(path: Path, content: str) -> str | None:
+    """What a small file can use to become a large one, or to keep the parser busy: aliases and deep nesting."""
+    depth = 0
+    for token in yaml.scan(content, Loader=yaml.SafeLoader):
+        line = token.start_mark.line + 1
+        if isinstance(token, yaml.AliasToken):
+            return f"{path}:{line}: '*{token.value}': aliases are not used in a configuration"
+        if isinstance(token, yaml.BlockMappingStartToken | yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
+            depth += 1
+        elif isinstance(token, yaml.BlockEndToken | yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return f"{path}:{line}: nested more than {MAX_DEPTH} deep"
+    return None
 
 
 def _read_mapping(node: yaml.MappingNode, prefix: Key, path: Path, sources: _Sources) -> None:
@@ -141,14 +163,14 @@ def _read_mapping(node: yaml.MappingNode, prefix: Key, path: Path, sources: _Sou
         sources.put(key, {}, f"{path}:{line}")
         if isinstance(value_node, yaml.MappingNode):
             _read_mapping(value_node, key, path, sources)
-        else:
-            sources.put(key, _construct(value_node), f"{path}:{line}")
-
-
-def _construct(node: yaml.Node) -> Any:
-    """The plain value of a node that is no mapping."""
-    constructor = yaml.constructor.SafeConstructor()
-    return constructor.construct_document(node)
+            continue
+        try:
+            value = yaml.constructor.SafeConstructor().construct_document(value_node)
+        except ValueError as error:
+            sources.problems.append(f"{path}:{line}: {dotted}: {error}")
+            continue
+        if value is not None or not is_group(TrainConfig, key):  # a group whose keys are all commented out
+            sources.put(key, value, f"{path}:{line}")
 
 
 def _yaml_fault(path: Path, error: yaml.YAMLError) -> str:
@@ -168,7 +190,7 @@ def _read_set(text: str, sources: _Sources) -> None:
         return
     try:
         value = yaml.safe_load(raw)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         value = raw
     sources.put(key, value, f"--set {text}")
 

@@ -26,6 +26,11 @@ def known_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
     return found
 
 
+def is_group(model: type[BaseModel], key: Key) -> bool:
+    """Whether a key holds other keys rather than a value."""
+    return "$ref" in known_keys(model).get(key, {})
+
+
 def leaf_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
     """The keys that take a value, without the groups."""
     return {key: schema for key, schema in known_keys(model).items() if "$ref" not in schema}
@@ -61,7 +66,8 @@ def describe_schema(schema: dict[str, Any]) -> str:
         return "a group of keys"
     kind = schema.get("type")
     if kind == "array":
-        return f"a list of {describe_schema(schema.get('items', {}))}".replace("list of one of", "list of")
+        least = "of at least 1: " if schema.get("minItems") else "of "
+        return f"a list {least}{describe_schema(schema.get('items', {})).removeprefix('one of ')}"
     if kind == "object":
         return "names, each with " + describe_schema(schema.get("additionalProperties") or {})
     words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
@@ -77,7 +83,7 @@ def _bounds(schema: dict[str, Any]) -> str:
         ("maximum", "at most"),
     ):
         if keyword in schema:
-            limits.append(f"{word} {schema[keyword]:g}")
+            limits.append(f"{word} {schema[keyword]}")
     if "pattern" in schema:
         limits.append(f"matching {schema['pattern']}")
     return (" " + ", ".join(limits)) if limits else ""
