@@ -5,8 +5,13 @@ from app.train.evaluation import Headline, Measurements
 from app.train.slices import Slice
 
 FEW_ROWS = 200
+MAX_NAME = 60
 NOTABLE_ECE = 0.05
 NOTABLE_TEMPERATURE = 1.1
+
+
+def _quote(label: str) -> str:
+    return f"“{label if len(label) <= MAX_NAME else label[: MAX_NAME - 1] + '…'}”"
 
 
 def _percent(share: float) -> str:
@@ -19,9 +24,11 @@ def _points(share: float) -> str:
 
 def _verdict(found: Measurements) -> str:
     interval = f"95 % interval [{_points(found.gain_ci95.low)}, {_points(found.gain_ci95.high)}]"
-    guess = f"always guessing “{found.majority_label}”"
+    guess = f"always guessing {_quote(found.majority_label)}"
     if found.majority_baseline == 1:
-        return f"every row here is labelled “{found.majority_label}”, so nothing is shown about telling labels apart"
+        return (
+            f"every row here is labelled {_quote(found.majority_label)}, so nothing is shown about telling labels apart"
+        )
     if found.gain_ci95.low > 0:
         return f"better than {guess} by {_points(found.gain)} points, {interval}"
     if found.gain_ci95.high < 0:
@@ -45,7 +52,11 @@ def find_weakest(found: Measurements) -> Slice | None:
 def _describe(group: Slice | None) -> str:
     if group is None:
         return "no label, length or language stands out as worse"
-    what = {"label": f"label “{group.name}”", "length": f"texts of {group.name}", "language": f"{group.name} texts"}
+    what = {
+        "label": f"label {_quote(group.name)}",
+        "length": f"texts of {group.name}",
+        "language": f"{group.name} texts",
+    }
     return f"worst on {what[group.kind]} ({_percent(group.accuracy)} of {group.rows} rows right)"
 
 
@@ -55,7 +66,7 @@ def _suggest_when_useless(found: Measurements) -> str | None:
     if found.collapsed:
         top = max(found.per_label, key=lambda label: label.predicted)
         return (
-            f"it answers “{top.label}” to nearly everything; lower training.learning_rate to a third,"
+            f"it answers {_quote(top.label)} to nearly everything; lower training.learning_rate to a third,"
             " or set training.label_weights to balanced"
         )
     if found.gain_ci95.low > 0:
@@ -73,7 +84,9 @@ def _suggest(found: Measurements, weakest: Slice | None, analysis: RunAnalysis |
         return f"train fewer epochs: the evaluation loss rose after step {analysis.overfitting.step}"
     present = sum(label.support > 0 for label in found.per_label)
     if weakest and weakest.kind == "label" and weakest.rows < found.rows / present / 2:
-        return f"add training rows labelled “{weakest.name}”: only {weakest.rows} of {found.rows} rows here have it"
+        return (
+            f"add training rows labelled {_quote(weakest.name)}: only {weakest.rows} of {found.rows} rows here have it"
+        )
     calibration = found.calibration
     if calibration.ece > NOTABLE_ECE and calibration.temperature > NOTABLE_TEMPERATURE:
         return (
