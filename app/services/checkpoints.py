@@ -34,14 +34,17 @@ def parse_keep(text: str) -> list[CheckpointReason]:
 
 
 def plan_pruning(run: RunDirectory, keep: Sequence[CheckpointReason] | None = None) -> list[dict[str, Any]]:
-    """First step: the checkpoints that would go; `keep` defaults to the run's own setting. Damaged ones go too.
+    """First step: the checkpoints that would go; `keep` defaults to the run's own setting.
 
-    A run that is not complete keeps its last checkpoint whatever is asked: it is what a resume starts from.
+    Damaged ones go too, as long as an intact one stays. A run that is not complete keeps its last checkpoint whatever
+    is asked: it is what a resume starts from.
     """
     wanted = list(keep) if keep is not None else list(read_config(run).checkpoints.keep)
     if not run.is_complete and "last" not in wanted:
         wanted.append("last")
     shown = list_checkpoints(run)
+    if not any(one["intact"] for one in shown):
+        return []
     return [one for one in shown if not set(one["reasons"]) & set(wanted)]
 
 

@@ -22,6 +22,14 @@ MAX_DEPTH = 20
 
 Key = tuple[str, ...]
 
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
 
 @dataclass
 class _Sources:
@@ -137,10 +145,7 @@ def _refused_token(path: Path, content: str) -> str | None:
         line = token.start_mark.line + 1
         if isinstance(token, yaml.AliasToken):
             return f"{path}:{line}: '*{token.value}': aliases are not used in a configuration"
-        if isinstance(token, yaml.BlockMappingStartToken | yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
-            depth += 1
-        elif isinstance(token, yaml.BlockEndToken | yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken):
-            depth -= 1
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         if depth > MAX_DEPTH:
             return f"{path}:{line}: nested more than {MAX_DEPTH} deep"
     return None

@@ -15,9 +15,9 @@ class Installation:
 
     database: Database
     results_dir: Path
-    engine: Sequence[str] = ENGINE
+    engine: Sequence[str]
 
 
 def open_installation(settings: Settings) -> Installation:
     """The installation the settings describe; its database is made when there is none."""
-    return Installation(open_database(settings.effective_database_url), settings.results_dir)
+    return Installation(open_database(settings.effective_database_url), settings.results_dir, ENGINE)

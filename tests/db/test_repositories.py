@@ -1,0 +1,174 @@
+"""Claims, fencing, filters, and several processes writing at once, on real SQLite files."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from app.db.repositories import experiments, metrics, tasks
+from app.db.session import Database, Session, open_database
+from app.db.tables import MetricPointRow, TaskRow
+from app.domain.errors import Conflict
+from app.domain.filters import parse_filter, parse_sort
+from app.domain.task import TaskState
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return open_database(f"sqlite:///{tmp_path / 'experiments.db'}")
+
+
+def add(session: Session, name: str, **values: Any) -> tuple[int, str]:
+    given = {"experiment_name": "reviews", "config": {}, "base_model": "minilm", "seed": 1, "run_dir": name} | values
+    return experiments.create(session, name=name, **given)
+
+
+def claim(session: Session, task_id: str, token: str = "mine") -> int | None:
+    return tasks.claim(session, task_id, token=token, pid=1, hostname="here")
+
+
+def test_of_two_claims_one_succeeds(database: Database) -> None:
+    with database.write() as session:
+        _, task_id = add(session, "a")
+        assert [claim(session, task_id, "first"), claim(session, task_id, "second")] == [1, None]
+
+
+def test_a_stale_token_writes_nothing(database: Database) -> None:
+    with database.write() as session:
+        _, task_id = add(session, "a")
+        claim(session, task_id, "old")
+        tasks.finish(session, task_id, "old", TaskState.FAILURE)
+        assert tasks.reopen(session, task_id)
+        assert claim(session, task_id, "new") == 2
+        assert not tasks.record_progress(session, task_id, "old", progress=0.9)
+        assert not tasks.renew_lease(session, task_id, "old")
+        assert not tasks.finish(session, task_id, "old", TaskState.SUCCESS)
+        task = session.get_one(TaskRow, task_id)
+        assert (task.state, task.progress) == ("STARTED", 0.0)
+
+
+def test_a_success_is_never_left(database: Database) -> None:
+    with database.write() as session:
+        _, task_id = add(session, "a")
+        claim(session, task_id)
+        assert tasks.finish(session, task_id, "mine", TaskState.SUCCESS)
+        assert not tasks.reopen(session, task_id)
+        assert claim(session, task_id) is None
+
+
+def test_a_state_nobody_knows_cannot_be_stored(database: Database) -> None:
+    with database.write() as session:
+        _, task_id = add(session, "a")
+        with pytest.raises(IntegrityError):
+            tasks._change(session, task_id, state="DONE")
+        session.rollback()
+
+
+def test_a_name_is_recorded_once(database: Database) -> None:
+    with database.write() as session:
+        add(session, "a")
+    with pytest.raises(Conflict), database.write() as session:
+        add(session, "a")
+
+
+def test_what_is_written_in_a_block_that_raises_is_dropped(database: Database) -> None:
+    def fail_halfway() -> None:
+        with database.write() as session:
+            add(session, "a")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    with database.read() as session:
+        assert experiments.names(session) == []
+
+
+def test_a_deleted_experiment_takes_everything_with_it(database: Database) -> None:
+    with database.write() as session:
+        experiment_id, _ = add(session, "a")
+        point = {"experiment_id": experiment_id, "kind": "step", "step": 1, "attempt": 1, "time": 0.0, "values": {}}
+        metrics.add_points(session, [point])
+        metrics.put_evaluation(session, experiment_id, "eval", {"accuracy": 0.5})
+        metrics.put_checkpoint(session, experiment_id, step=1, path="a", size_bytes=1)
+    with database.write() as session:
+        experiments.delete(session, experiment_id)
+        assert session.query(TaskRow).count() == session.query(MetricPointRow).count() == 0
+
+
+def test_times_come_back_in_utc(database: Database) -> None:
+    moment = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
+    with database.write() as session:
+        add(session, "a", created_at=moment)
+    with database.read() as session:
+        found = experiments.get(session, "a")
+        assert found is not None
+        assert found.experiment.created_at == moment
+
+
+@pytest.fixture
+def four(database: Database) -> Database:
+    """Experiments a to d: accuracy 0.95, 0.85, none, 0.75; only a and b have succeeded."""
+    with database.write() as session:
+        for number, (name, accuracy) in enumerate({"a": 0.95, "b": 0.85, "c": None, "d": 0.75}.items(), start=1):
+            created_at = datetime(2026, 1, number, tzinfo=UTC)
+            experiment_id, task_id = add(session, name, data_name=f"50%_{name}", created_at=created_at)
+            if accuracy is not None:
+                metrics.put_evaluation(session, experiment_id, "eval", {"accuracy": accuracy, "loss": 1 - accuracy})
+            if name in "ab":
+                claim(session, task_id)
+                tasks.finish(session, task_id, "mine", TaskState.SUCCESS)
+    return database
+
+
+@pytest.mark.parametrize(
+    ("where", "sort", "expected"),
+    [
+        (None, "-created_at", "dcba"),
+        (None, "accuracy", "dbac"),
+        (None, "-accuracy", "abdc"),
+        ("accuracy > 0.8", "name", "ab"),
+        ("accuracy > 0.8 and state = SUCCESS", "-accuracy", "ab"),
+        ("state = PENDING or loss <= 0.06", "name", "acd"),
+        ("not (state = SUCCESS)", "name", "cd"),
+        ("created_at >= 2026-01-03", "name", "cd"),
+        ("dataset ~ '%_A'", "name", "a"),
+    ],
+)
+def test_lists_are_filtered_and_sorted(four: Database, where: str | None, sort: str, expected: str) -> None:
+    with four.read() as session:
+        found = experiments.find(session, parse_filter(where) if where else None, parse_sort(sort))
+    assert "".join(record.experiment.name for record in found) == expected
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from app.db.repositories import metrics
+from app.db.session import open_database
+database, writer = open_database(sys.argv[1]), int(sys.argv[2])
+for batch in range(25):
+    with database.write() as session:
+        metrics.add_points(session, [
+            {"experiment_id": 1, "kind": "step", "step": 10 * batch + n, "attempt": writer, "time": 0.0, "values": {}}
+            for n in range(10)
+        ])
+"""
+
+
+def test_of_four_processes_writing_at_once_none_loses_a_point(database: Database) -> None:
+    with database.write() as session:
+        add(session, "a")
+    url = database.engine.url.render_as_string()
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITER, url, str(number)], stderr=subprocess.PIPE)
+        for number in range(4)
+    ]
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+    with database.read() as session:
+        written = {(point.attempt, point.step) for point in metrics.points(session, 1)}
+    assert written == {(writer, step) for writer in range(4) for step in range(250)}
