@@ -1,19 +1,27 @@
-"""Composition root of the inference service (:8002): one adapter behind `POST /predict`, on loopback."""
+"""Composition root of the inference service (:8002): one adapter behind `POST /predict`, on loopback.
+
+`python -m app.inference_api RUN_DIR PORT` serves a finished run; `finetune serve` finds the run and starts it.
+"""
 
 import logging
+import sys
 import time
 import uuid
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from app.domain.errors import PlatformError
+from app.runs.directory import RunDirectory
 from app.schemas.inference import HealthResponse, PredictRequest, PredictResponse, Problem
-from app.serving.predictor import Predictor
+from app.serving.predictor import Predictor, load_run
 
 logger = logging.getLogger(__name__)
 
@@ -80,3 +88,19 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 async def _crashed(_request: Request, error: Exception) -> JSONResponse:
     logger.error("a request failed", exc_info=error)
     return _problem(500, "server.failed", "the service failed to answer; its log has the reason")
+
+
+def main(directory: str, port: str) -> int:
+    """Load the run, then open the port: whoever can connect gets answers."""
+    try:
+        predictor = load_run(RunDirectory(Path(directory)))
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{predictor.name} on {predictor.base_model}: http://127.0.0.1:{port}/predict (docs at /docs)", flush=True)
+    uvicorn.run(create_app(predictor), host="127.0.0.1", port=int(port), log_level="warning")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -12,7 +12,9 @@ def serve(
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="default: SERVE_PORT, else 8002")] = None,
 ) -> None:
     """Serve a finished run on http://127.0.0.1:8002 (POST /predict)."""
+    import os
     import socket
+    import sys
 
     from app.domain.errors import Conflict
     from app.runs.directory import choose_run
@@ -28,11 +30,5 @@ def serve(
             raise Conflict(
                 f"port {number} cannot be used: {error.strerror}", hint="stop what listens there, or give --port"
             ) from error
-    import uvicorn
-
-    from app.inference_api import create_app
-    from app.serving.predictor import load_run
-
-    predictor = load_run(chosen)
-    typer.echo(f"{predictor.name} on {predictor.base_model}: http://127.0.0.1:{number}/predict  (docs at /docs)")
-    uvicorn.run(create_app(predictor), host="127.0.0.1", port=number, log_level="warning")
+    arguments = [sys.executable, "-m", "app.inference_api", str(chosen.path), str(number)]
+    os.execv(sys.executable, arguments)

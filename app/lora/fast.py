@@ -139,7 +139,7 @@ def _attend(q_BTH: Tensor, k_BTH: Tensor, v_BTH: Tensor, mask: Tensor | None, nu
     """Scaled dot-product attention of the queries given; `mask` is additive or boolean, over all queries of a text."""
 
     def split(t: Tensor) -> Tensor:
-        return t.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+        return t.view(*t.shape[:-1], num_heads, -1).transpose(1, 2)
 
     first_mask = None if mask is None else mask[:, :, :1]
     context = F.scaled_dot_product_attention(
