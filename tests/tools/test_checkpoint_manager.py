@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> RunDirectory:
             "tokens": 300 * step,
             "attempt": 1,
             "metrics": {"accuracy": accuracy, "loss": 1 - accuracy},
-            "num_eval_rows": 20,
+            "num_eval_rows": 10,
             "plan_sha256": "0" * 64,
             "files": hash_tree(folder),
         }
@@ -67,7 +67,7 @@ def test_a_damaged_checkpoint_is_never_the_best(run: RunDirectory, capsys: pytes
     (run.checkpoints / "step-000030" / "manifest.json").unlink()
     main(["list", str(run.path), "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert {one["step"]: one["reasons"] for one in found}[20] == ["best"]
+    assert "best" in {one["step"]: one["reasons"] for one in found}[20]
     assert [one["step"] for one in found if not one["intact"]] == [30]
 
 
