@@ -85,7 +85,7 @@ class Evaluation(Measurements):
             "weighted_f1": self.weighted_f1,
             "majority_baseline": self.majority_baseline,
             "majority_label": self.majority_label,
-            "gain": self.gain,
+            "gain": round(self.gain, 6),
             "gain_ci95": self.gain_ci95.as_list(),
             "loss": self.loss,
             "ece": self.calibration.ece,

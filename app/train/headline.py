@@ -6,6 +6,7 @@ from app.train.slices import Slice
 
 FEW_ROWS = 200
 MAX_NAME = 60
+LAST_GAIN = 0.01
 NOTABLE_ECE = 0.05
 NOTABLE_TEMPERATURE = 1.1
 
@@ -76,12 +77,25 @@ def _suggest_when_useless(found: Measurements) -> str | None:
     return "check the labels, then add training rows or epochs"
 
 
+def _still_learning(analysis: RunAnalysis) -> bool:
+    """Whether the last evaluation was the best by more than a point."""
+    scores = [point.metrics[analysis.metric] for point in analysis.evaluations if analysis.metric in point.metrics]
+    return analysis.metric != "loss" and len(scores) > 1 and scores[-1] > max(scores[:-1]) + LAST_GAIN
+
+
 def _suggest(found: Measurements, weakest: Slice | None, analysis: RunAnalysis | None) -> str:
     useless = _suggest_when_useless(found)
     if useless:
         return useless
     if analysis and analysis.overfitting and analysis.best_step != analysis.evaluations[-1].step:
         return f"train fewer epochs: the evaluation loss rose after step {analysis.overfitting.step}"
+    if analysis and _still_learning(analysis):
+        return f"train more epochs: {analysis.metric.replace('_', ' ')} was still rising at the last evaluation"
+    unheard = [label.label for label in found.per_label if label.support and not label.predicted]
+    if unheard:
+        return (
+            f"it never answers {_quote(unheard[0])}; add training rows of it, or set training.label_weights to balanced"
+        )
     present = sum(label.support > 0 for label in found.per_label)
     if weakest and weakest.kind == "label" and weakest.rows < found.rows / present / 2:
         return (

@@ -189,6 +189,25 @@ def test_the_headline_sees_overfitting_in_the_events_of_the_run() -> None:
     assert found.headline.next == "train fewer epochs: the evaluation loss rose after step 20"
 
 
+def test_the_headline_asks_for_more_epochs_where_the_last_evaluation_gained_most() -> None:
+    evaluations = [
+        EvalLogged(step=10 * k, epoch=k, train_seconds=k, metrics={"accuracy": 0.5 + 0.1 * k}) for k in (1, 2, 3)
+    ]
+    logits, label_ids = noisy(300, 2, 0.8)
+
+    found = evaluate(logits, label_ids, ["a"] * 300, ["x", "y"], seed=1, analysis=analyze(evaluations))
+
+    assert found.headline.next == "train more epochs: accuracy was still rising at the last evaluation"
+
+
+def test_the_headline_names_a_label_that_is_never_answered() -> None:
+    label_ids = np.array([0] * 100 + [1] * 100 + [2] * 100)
+
+    found = evaluated(logits_for(np.minimum(label_ids, 1), 3), label_ids)
+
+    assert found.headline.next.startswith("it never answers “label 2”")
+
+
 def test_a_logit_that_is_not_a_number_fails_with_its_row() -> None:
     logits = np.zeros((4, 2), dtype=np.float32)
     logits[2, 1] = np.nan
