@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.train.metrics import macro_f1
 
-NUM_RESAMPLES = 2000
+NUM_RESAMPLES = 1000
 Z_95 = 1.959963984540054
 
 
