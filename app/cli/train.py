@@ -64,7 +64,7 @@ def train(
         "model.name": base_model,
         "data.allow": allow or None,
     }
-    given = [config, *(set_ or []), *(value for value in options.values() if value is not None)]
+    given = [value for value in (config, *(set_ or []), *options.values()) if value is not None]
     _refuse_together(resume, plan, name, given)
     train_config = load_config(config, set_ or [], options) if not (resume or plan) else None
     installation = open_installation(get_settings())

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import ConfigError
 from app.domain.train_config import TrainConfig
-from app.services.configuration_help import allowed_values, is_group, nearest_key
+from app.services.configuration_help import allowed_values, is_group, keys_beside, nearest_key
 
 MAX_FILE_BYTES = 200_000
 MAX_DEPTH = 20
@@ -260,7 +260,8 @@ def _describe(key: Key, fault: dict[str, Any], sources: _Sources) -> str:
     place, dotted = sources.place(key), ".".join(key)
     if fault["type"] == "extra_forbidden":
         near = nearest_key(TrainConfig, key)
-        return f"{place}: {dotted}: unknown key" + (f"; did you mean {near}?" if near else "")
+        known = f"{'.'.join(key[:-1]) or 'a configuration'} has {', '.join(keys_beside(TrainConfig, key))}"
+        return f"{place}: {dotted}: unknown key; " + (f"did you mean {near}?" if near else known)
     if fault["type"] == "value_error":
         message = str(fault["msg"]).removeprefix("Value error, ")
         return f"{place}: {message}" if key == () else f"{place}: {dotted}: {message}"

@@ -36,6 +36,11 @@ def leaf_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
     return {key: schema for key, schema in known_keys(model).items() if "$ref" not in schema}
 
 
+def keys_beside(model: type[BaseModel], key: Key) -> list[str]:
+    """The last words of the known keys in the group of `key`."""
+    return [known[-1] for known in known_keys(model) if known[:-1] == key[:-1]]
+
+
 def nearest_key(model: type[BaseModel], key: Key) -> str | None:
     """The known key, dotted, that a wrong one most resembles: in its own group, else by its last word anywhere."""
     keys = list(known_keys(model))

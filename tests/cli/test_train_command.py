@@ -1,0 +1,208 @@
+"""`finetune train`, from options to exit status; the engine itself is a stand-in."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Finetune = Callable[..., Any]
+ENGINE = Path(__file__).parents[1] / "services" / "stand_in_engine.py"
+
+
+def test_a_run_ends_with_its_result_and_three_lines_to_copy(finetune: Finetune, reviews: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), "--name", "mine")
+    assert answer.status == 0, answer.err
+    assert "60 rows, csv, utf-8, with header; text from 'text', labels from 'label'" in answer.out
+    assert "75.0 % [60.0, 90.0]" in answer.out
+    assert "passed: 100.00 % equal labels over 8 rows" in answer.out
+    last = [line.strip() for line in answer.out.splitlines()[-3:]]
+    assert last[0] == 'finetune predict --run mine "a sentence to classify"'
+    assert last[1] == "finetune serve --run mine"
+    assert last[2].endswith("mine/evaluation/report.html")
+
+
+def test_json_is_the_only_line_on_stdout(finetune: Finetune, reviews: Path, tmp_path: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), "--json")
+    run = tmp_path / "results" / "experiment-001"
+    expected = {"run": "experiment-001", "dir": str(run), "state": "SUCCESS", "accuracy": 0.75}
+    assert [json.loads(line) for line in answer.out.splitlines()] == [expected]
+    assert "stage: training" in answer.err
+    assert (run / "data_report.json").is_file()
+
+
+def test_a_failed_run_says_why_in_one_line(finetune: Finetune, reviews: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), "--json", engine="fail")
+    assert answer.status == 1
+    assert json.loads(answer.out)["state"] == "FAILURE"
+    assert "error: experiment-001 failed: the loss is not finite at step 3" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_lost_run_says_how_to_go_on(finetune: Finetune, reviews: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), engine="vanish")
+    assert answer.status == 1
+    assert "ran out of memory" in answer.err
+    assert "finetune train --resume experiment-001" in answer.err
+    assert finetune("train", "--resume", "experiment-001").status == 0
+
+
+def test_a_finished_run_cannot_be_resumed(finetune: Finetune, reviews: Path) -> None:
+    finetune("train", "--data", str(reviews), "--name", "mine")
+    answer = finetune("train", "--resume", "mine")
+    assert (answer.status, answer.out) == (1, "")
+    assert answer.err.startswith("error: run 'mine' is finished; there is nothing to resume\n  hint: ")
+    assert "finetune train --plan" in answer.err
+
+
+def test_a_name_that_is_used_is_refused_before_the_data_is_read(finetune: Finetune, reviews: Path) -> None:
+    finetune("train", "--data", str(reviews), "--name", "mine")
+    answer = finetune("train", "--data", "no-such-file.csv", "--name", "mine")
+    assert answer.status == 1
+    assert answer.err.startswith("error: a run named 'mine' exists already")
+
+
+def test_data_that_is_missing_leaves_no_run_behind(finetune: Finetune, tmp_path: Path) -> None:
+    answer = finetune("train", "--data", "no-such-file.csv")
+    assert answer.status == 2
+    assert "no-such-file.csv" in answer.err
+    assert finetune("experiments", "list", "--json").out.strip() == "[]"
+    assert not list((tmp_path / "results").glob("experiment-*"))
+
+
+def test_without_data_the_option_is_named(finetune: Finetune) -> None:
+    answer = finetune("train")
+    assert answer.status == 2
+    assert "--data FILE" in answer.err
+
+
+def test_a_wrong_setting_is_refused_with_its_limits(finetune: Finetune, reviews: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), "--set", "lora.r=0", "--set", "training.learning_rate=-1")
+    assert answer.status == 2
+    assert "--set lora.r=0: lora.r: 0 is not allowed; expected a whole number above 0" in answer.err
+    assert "--set training.learning_rate=-1" in answer.err
+
+
+def test_a_results_directory_that_cannot_be_written_is_named(
+    finetune: Finetune, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.settings import get_settings
+
+    (tmp_path / "file").write_text("no directory")
+    monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "file" / "results"))
+    get_settings.cache_clear()
+    answer = finetune("train", "--data", str(reviews))
+    assert answer.status == 1
+    assert answer.err.startswith(f"error: cannot write {tmp_path / 'file' / 'results'}")
+
+
+@pytest.mark.parametrize(
+    "words", [("--resume", "a", "--set", "lora.r=4"), ("--resume", "a", "--plan", "p"), ("--plan", "p", "--data", "d")]
+)
+def test_options_that_cannot_take_effect_together_are_refused(finetune: Finetune, words: tuple[str, ...]) -> None:
+    assert finetune("train", *words).status == 2
+
+
+def test_a_setting_without_effect_is_told(finetune: Finetune, reviews: Path) -> None:
+    words = ("--set", "training.max_steps=3", "--set", "training.num_train_epochs=2")
+    answer = finetune("train", "--data", str(reviews), *words)
+    assert "warning: training.num_train_epochs has no effect" in answer.out
+
+
+def test_off_a_terminal_an_ambiguous_column_is_an_error_with_the_choices(finetune: Finetune, tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    rows = [
+        f"a long sentence about thing {n},another long sentence on {n},{'yes' if n % 2 else 'no'}" for n in range(40)
+    ]
+    path.write_text("text,sentence,label\n" + "\n".join(rows) + "\n")
+    answer = finetune("train", "--data", str(path))
+    assert answer.status == 2
+    assert "'text'" in answer.err
+    assert "'sentence'" in answer.err
+    assert "--text-column" in answer.err
+    assert finetune("train", "--data", str(path), "--text-column", "sentence").status == 0
+
+
+COMMAND = """
+import sys
+import app.services.installation as installation
+installation.ENGINE = (sys.executable, sys.argv.pop(1), sys.argv.pop(1))
+from app.cli.main import main
+main()
+"""
+
+
+class Terminal:
+    """A `finetune train` on a terminal of its own."""
+
+    def __init__(self, engine: str, *words: str) -> None:
+        self.master, slave = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "110", "PYTHONPATH": str(Path.cwd())}
+        command = [sys.executable, "-c", COMMAND, str(ENGINE), engine, "train", *words]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def wait_for(self, text: str, seconds: float = 60.0) -> None:
+        """Read until `text` is on the screen."""
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            if not select.select([self.master], [], [], 0.2)[0]:
+                continue
+            try:
+                self.shown += os.read(self.master, 65536).decode(errors="replace")
+            except OSError:
+                break
+        assert text in self.shown, self.shown
+
+    def close(self) -> int:
+        try:
+            return self.process.wait(60)
+        finally:
+            self.process.kill()
+            os.close(self.master)
+
+
+def test_ctrl_c_saves_and_stops_and_says_how_to_go_on(reviews: Path) -> None:
+    terminal = Terminal("wait", "--data", str(reviews))
+    terminal.wait_for("1/4")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.wait_for("finetune train --resume experiment-001")
+    assert terminal.close() == 1
+    assert "training" in terminal.shown
+    assert "evaluating" in terminal.shown
+
+
+def test_a_second_ctrl_c_stops_at_once(reviews: Path) -> None:
+    terminal = Terminal("deaf", "--data", str(reviews))
+    terminal.wait_for("1/4")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.wait_for("Ctrl-C again stops at once")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.wait_for("experiment-001 was stopped")
+    assert terminal.close() == 1
+
+
+def test_on_a_terminal_an_ambiguous_column_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    rows = [
+        f"a long sentence about thing {n},another long sentence on {n},{'yes' if n % 2 else 'no'}" for n in range(40)
+    ]
+    path.write_text("text,sentence,label\n" + "\n".join(rows) + "\n")
+    terminal = Terminal("succeed", "--data", str(path))
+    terminal.wait_for("which column is the text")
+    os.write(terminal.master, b"2\n")
+    terminal.wait_for("text from 'sentence'")
+    terminal.wait_for("report.html")
+    assert terminal.close() == 0
