@@ -35,7 +35,9 @@ def start() -> Start:
 
     def go(run: RunDirectory) -> "subprocess.Popen[str]":
         with run.log.open("a", encoding="utf-8") as log:
-            return subprocess.Popen([sys.executable, "-m", "app.train", str(run.path)], stdout=log, stderr=log, text=True)
+            return subprocess.Popen(
+                [sys.executable, "-m", "app.train", str(run.path)], stdout=log, stderr=log, text=True
+            )
 
     return go
 

@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     _wait_for_step(damaged, process, 40, 0.0)
     process.kill()
     process.wait()
-    newest = sorted(damaged.checkpoints.glob("step-*"))[-1]
+    newest = max(damaged.checkpoints.glob("step-*"))
     weights = newest / "optimizer.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
