@@ -153,6 +153,7 @@ class LoraTrainer(Trainer):
         self.context.report(
             EvalLogged(step=step, epoch=epoch, train_seconds=self._meter.pace().train_seconds, metrics=metrics)
         )
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:

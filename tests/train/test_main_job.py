@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.events import ParametersCounted, RunFinished, StageChanged
+from app.domain.events import EvalLogged, ParametersCounted, RunFinished, StageChanged
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json
@@ -126,6 +126,8 @@ def test_events_tell_the_whole_story_in_order(minilm_run: RunDirectory) -> None:
     assert stages == ["validating", "preparing", "training", "evaluating", "proving", "done"]
     assert isinstance(events[-1], RunFinished)
     assert events[-1].state == "SUCCESS"
+    evaluated = [event.step for event in events if isinstance(event, EvalLogged)]
+    assert evaluated == [5, 10, 12]
     (table,) = [event for event in events if isinstance(event, ParametersCounted)]
     trained = {group["part"] for group in table.groups if group["trained"]}
     assert "head classifier" in trained
