@@ -104,7 +104,7 @@ def test_a_wrong_configuration_is_wrong_usage(finetune: Finetune, tmp_path: Path
     path.write_text("lora: {rank: 4}\nlorra: {}\n")
     answer = finetune("config", "show", str(path))
     assert answer.status == 2
-    assert f"{path}:1: lora.rank: unknown key; lora has r, lora_alpha, lora_dropout" in answer.err
+    assert f"{path}:1: lora.rank: unknown key; did you mean lora.r?" in answer.err
     assert "did you mean lora?" in answer.err
 
 

@@ -76,6 +76,10 @@ def test_a_key_in_the_wrong_group_names_the_right_one(tmp_path: Path) -> None:
     assert "did you mean training.learning_rate?" in fault("learning_rate: 1\n", tmp_path)
 
 
+def test_a_key_like_no_other_lists_its_group(tmp_path: Path) -> None:
+    assert "model.zzz: unknown key; model has name, revision, max_length" in fault("model: {zzz: 1}\n", tmp_path)
+
+
 def test_a_wrong_value_of_set_names_the_option(tmp_path: Path) -> None:
     assert fault("{}", tmp_path, "training.device=gpu") == (
         "--set training.device=gpu: training.device: gpu is not allowed; expected one of auto, cpu, cuda, mps"
