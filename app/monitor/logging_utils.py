@@ -20,17 +20,15 @@ from app.domain.events import (
 from app.domain.quantities import format_bytes, format_duration
 
 
-class _UtcFormatter(logging.Formatter):
-    converter = time.gmtime
-
-
 def configure_logging(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     """Send this process's log lines to `stream` (stderr without), with UTC times; replaces what was set up before.
 
     `level` is ours; of other packages only warnings are shown.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_UtcFormatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("app").setLevel(level)
 
