@@ -49,7 +49,7 @@ def nearest_key(model: type[BaseModel], key: Key) -> str | None:
         near = difflib.get_close_matches(key[-1], candidates, n=1, cutoff=0.7)
         if near:
             return ".".join(candidates[near[0]])
-    near = difflib.get_close_matches(".".join(key), [".".join(known) for known in keys], n=1, cutoff=0.7)
+    near = difflib.get_close_matches(".".join(key), [".".join(known) for known in leaf_keys(model)], n=1, cutoff=0.7)
     return near[0] if near else None
 
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 ENGINE = (sys.executable, "-u", "-m", "app.train")
 POLL_SECONDS = 0.2
 RENEW_SECONDS = 15.0
+SECONDS_TO_SAVE = 60.0
 EXIT_REFUSED = 2
 """The engine's exit status when it could not take the run at all."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
@@ -59,8 +60,7 @@ class Supervisor:
             heard = self._follow(process)
         except BaseException:
             # Nobody would record what this child does from here on.
-            _send(process, signal.SIGTERM)
-            process.wait()
+            _end(process)
             raise
         finished = ending(heard, self.recorder.claim.attempt) or self._write_ending(process.returncode)
         self.recorder.finish(finished)
@@ -142,6 +142,16 @@ class Supervisor:
         if return_code == EXIT_REFUSED:
             return RunFinished(state=TaskState.FAILURE, error_code="run.refused", error_detail=last, retryable=True)
         return lost(f"the training process ended with status {return_code} and no word" + (f": {last}" if last else ""))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let the child save and stop; kill it when it does not."""
+    _send(process, signal.SIGTERM)
+    try:
+        process.wait(SECONDS_TO_SAVE)
+    except subprocess.TimeoutExpired:
+        _send(process, signal.SIGKILL)
+        process.wait()
 
 
 def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -1,6 +1,7 @@
 """Starting, stopping, losing and resuming runs, with a stand-in engine at the process border."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,11 +14,13 @@ import pytest
 from app.db.repositories import experiments, metrics
 from app.domain.data_report import DataIdentity, DataReport
 from app.domain.errors import ConfigError, Conflict, InvalidInput, StorageError
-from app.domain.events import Event, StepLogged
-from app.domain.task import TaskState
+from app.domain.events import Event, StageChanged, StepLogged
+from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts, TrainingPlan, make_plan
+from app.domain.task import Stage, TaskState
 from app.domain.train_config import TrainConfig
 from app.runs.directory import RunDirectory
-from app.runs.event_log import read_events
+from app.runs.event_log import append_event, read_events
+from app.runs.files import write_json
 from app.runs.lock import run_lock
 from app.services import training
 from app.services.installation import Installation, open_installation
@@ -142,6 +145,63 @@ def test_a_run_in_use_is_not_resumed(installation: MakeInstallation) -> None:
     with run_lock(RunDirectory(outcome.run.path)), pytest.raises(Conflict) as caught:
         training.resume(here, "reviews-001", watcher(StopRequest(), []))
     assert caught.value.code == "run.locked"
+
+
+def test_a_run_that_another_supervisor_holds_is_not_resumed(installation: MakeInstallation) -> None:
+    here = installation("vanish")
+    start(here)
+    with sqlite3.connect(here.results_dir / "experiments.db") as connection:
+        connection.execute(
+            "UPDATE tasks SET state = 'STARTED', pid = ?, lease_expires_at = '2999-01-01'", (os.getpid(),)
+        )
+    with pytest.raises(Conflict) as caught:
+        training.resume(here, "reviews-001", watcher(StopRequest(), []))
+    assert caught.value.code == "run.locked"
+
+
+def test_a_supervisor_that_lost_its_claim_stops_its_child(installation: MakeInstallation) -> None:
+    here = installation("wait")
+
+    def take_over(event: Event) -> None:
+        if isinstance(event, StepLogged):
+            with sqlite3.connect(here.results_dir / "experiments.db") as connection:
+                connection.execute("UPDATE tasks SET token = 'somebody else'")
+            append_event(here.results_dir / "reviews-001" / "events.jsonl", StageChanged(stage=Stage.EVALUATING))
+
+    interface = Interface(began=lambda run: None, event=take_over, stop=StopRequest())
+    with pytest.raises(Conflict) as caught:
+        training.start(here, CONFIG, REPORT, interface)
+    assert caught.value.code == "run.taken_over"
+    run = RunDirectory(here.results_dir / "reviews-001")
+    assert any(event.type == "finished" for event in read_events(run.events))
+
+
+def a_plan(version: str) -> TrainingPlan:
+    profile = DatasetProfile(
+        version=version, labels=["no", "yes"], train_label_counts=[4, 4], num_train=8, num_eval=2, num_test=0,
+        tokens=TokenFacts(mean=5.0, p50=5, p99=9, longest=9),
+    )  # fmt: skip
+    base = BaseModelFacts(
+        name="minilm", hub_id="a/b", language="English", architecture="bert", fingerprint="f", max_positions=512,
+        hidden_size=384, encoder_linears=["query"], head_modules=["classifier"],
+    )  # fmt: skip
+    hardware = Hardware(device="cpu", device_name="a CPU", num_threads=1, memory_bytes=10**9)
+    return make_plan(CONFIG, profile, base, hardware)
+
+
+def test_a_plan_is_repeated_as_it_is(installation: MakeInstallation, tmp_path: Path) -> None:
+    plan = a_plan(REPORT.identity.version)
+    write_json(tmp_path / "plan.json", plan.model_dump(mode="json"))
+    outcome = start(installation("succeed"), plan=training.read_plan(tmp_path / "plan.json"))
+    assert outcome.run.plan.read_bytes() == (tmp_path / "plan.json").read_bytes()
+
+
+def test_a_plan_for_other_data_is_refused_before_anything_is_made(installation: MakeInstallation) -> None:
+    here = installation("succeed")
+    with pytest.raises(Conflict) as caught:
+        start(here, plan=a_plan("b" * 64))
+    assert caught.value.code == "plan.data_changed"
+    assert not (here.results_dir / "reviews-001").exists()
 
 
 def test_a_name_that_is_used_is_refused_and_the_first_run_kept(installation: MakeInstallation) -> None:

@@ -38,10 +38,9 @@ def _change(session: Session, task_id: str, *conditions: Any, **values: Any) -> 
 
 
 def reopen(session: Session, task_id: str) -> bool:
-    """Let a failed or stopped task be claimed again; False when it is in no such state."""
-    return _change(
-        session, task_id, TaskRow.state.in_(states_before(TaskState.RETRY)), state=TaskState.RETRY, finished_at=None
-    )
+    """Let a failed or stopped task be claimed again; False when it runs (its worker alone may retry it) or succeeded."""
+    ended = [state for state in states_before(TaskState.RETRY) if state.is_final]
+    return _change(session, task_id, TaskRow.state.in_(ended), state=TaskState.RETRY, finished_at=None)
 
 
 def claim(session: Session, task_id: str, *, token: str, pid: int, hostname: str) -> int | None:
