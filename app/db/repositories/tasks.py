@@ -38,7 +38,7 @@ def _change(session: Session, task_id: str, *conditions: Any, **values: Any) -> 
 
 
 def reopen(session: Session, task_id: str) -> bool:
-    """Let a failed or stopped task be claimed again; False when it runs (its worker alone may retry it) or succeeded."""
+    """Let a failed or stopped task be claimed again; False when it runs or has succeeded."""
     ended = [state for state in states_before(TaskState.RETRY) if state.is_final]
     return _change(session, task_id, TaskRow.state.in_(ended), state=TaskState.RETRY, finished_at=None)
 
