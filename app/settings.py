@@ -45,3 +45,11 @@ def get_settings() -> Settings:
         return Settings.model_validate(known)
     except ValueError as error:
         raise ConfigError(f"environment: {error}", hint="see .env.example") from error
+
+
+def share_cores() -> None:
+    """Let idle compute threads sleep instead of spin; takes effect where torch is not loaded yet.
+
+    With other work on the machine, spinning threads wait for each other: training was 2 to 6 times slower.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -23,10 +23,12 @@ from peft import LoraConfig, TaskType, get_peft_model
 from transformers import (
     AutoModelForSequenceClassification,
     DataCollatorWithPadding,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
 )
+from transformers.utils import logging as transformers_logging
 
 from app.data.prepare import Examples, PreparedData, prepare
 from app.domain.plan import DatasetProfile, TrainingPlan, make_plan
@@ -141,7 +143,7 @@ def train_stock(plan: TrainingPlan, split: TokenizedSplit, located: LocatedModel
         data_collator=DataCollatorWithPadding(load_tokenizer(located.directory)),
         callbacks=[clock],
     )
-    trainer.log = lambda *args, **kwargs: None
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     return clock.seconds
 
@@ -173,6 +175,7 @@ class _NothingElse(TrainerCallback):
     """Keeps evaluation and saving, which stock does not do here, out of the run."""
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take both back."""
         control.should_evaluate = control.should_save = False
 
 
@@ -198,6 +201,8 @@ def main() -> None:
     parser.add_argument("--all-linear", action="store_true", help="adapt every linear layer, not query and value alone")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
     with tempfile.TemporaryDirectory() as where:
         config = TrainConfig.model_validate({"data": {"train": options.data}})
@@ -225,9 +230,8 @@ def main() -> None:
                 rates[name].append(BATCH * options.steps / seconds)
                 gc.collect()
             ratio = rates["ours"][-1] / rates["stock"][-1]
-            print(
-                f"round {seed + 1}: stock {rates['stock'][-1]:6.1f}  ours {rates['ours'][-1]:6.1f} samples/s  {ratio:.2f}x"
-            )
+            stock, ours = rates["stock"][-1], rates["ours"][-1]
+            print(f"round {seed + 1}: stock {stock:6.1f}  ours {ours:6.1f} samples/s  {ratio:.2f}x")
         ratios = [ours / stock for ours, stock in zip(rates["ours"], rates["stock"], strict=True)]
         print(
             f"median ratio ours/stock: {statistics.median(ratios):.2f}x (from {min(ratios):.2f} to {max(ratios):.2f})"

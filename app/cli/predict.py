@@ -22,7 +22,7 @@ def predict(
     from app.cli.prediction_files import read_texts, write_predictions
     from app.domain.errors import InvalidInput
     from app.runs.directory import choose_run
-    from app.settings import get_settings
+    from app.settings import get_settings, share_cores
 
     if bool(texts) == (file is not None):
         raise InvalidInput("there is nothing to classify", hint='give texts, or --file: finetune predict "some words"')
@@ -32,6 +32,7 @@ def predict(
     blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
     if blank and not file:
         raise InvalidInput(f"text {blank[0]} is empty", hint="leave it out")
+    share_cores()
     from app.serving.predictor import load_run
 
     predictor = load_run(choose_run(get_settings().results_dir, run))

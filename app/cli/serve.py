@@ -18,7 +18,7 @@ def serve(
 
     from app.domain.errors import Conflict
     from app.runs.directory import choose_run
-    from app.settings import get_settings
+    from app.settings import get_settings, share_cores
 
     settings = get_settings()
     chosen, number = choose_run(settings.results_dir, run), port or settings.serve_port
@@ -30,5 +30,6 @@ def serve(
             raise Conflict(
                 f"port {number} cannot be used: {error.strerror}", hint="stop what listens there, or give --port"
             ) from error
+    share_cores()
     arguments = [sys.executable, "-m", "app.inference_api", str(chosen.path), str(number)]
     os.execv(sys.executable, arguments)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.errors import ConfigError
 from app.domain.train_config import AUTO, TrainConfig
 
 
@@ -186,6 +187,12 @@ def _label_weights(config: TrainConfig, data: DatasetProfile) -> list[float] | N
     if asked == "balanced":
         total = sum(data.train_label_counts)
         return [total / (len(data.labels) * max(1, count)) for count in data.train_label_counts]
+    unknown = sorted(set(asked) - set(data.labels))
+    if unknown:
+        raise ConfigError(
+            f"training.label_weights: there is no label {', '.join(map(repr, unknown))} in the data",
+            hint=f"the labels are {', '.join(data.labels[:20])}",
+        )
     return [float(asked.get(name, 1.0)) for name in data.labels]
 
 
@@ -205,6 +212,11 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
     )
     choices.resolve("training.device", training.device, hardware.device, f"{hardware.device_name} is at hand")
     precision = choices.resolve("training.precision", training.precision, *choose_precision(hardware))
+    if precision == "fp16" and hardware.device != "cuda":
+        raise ConfigError(
+            f"training.precision: fp16 needs an NVIDIA GPU, this run uses {hardware.device_name}",
+            hint="take bf16 or fp32, or leave it at 'auto'",
+        )
     threads = choices.resolve("training.num_threads", training.num_threads, hardware.num_threads, "physical cores")
     batch = choices.resolve(
         "training.per_device_train_batch_size", training.per_device_train_batch_size, *choose_batch_size(data.num_train)

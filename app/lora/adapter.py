@@ -197,7 +197,9 @@ def _numbered_labels(directory: Path) -> list[str]:
     if not (directory / ADAPTER_FILE).is_file():
         raise ModelUnusable(f"{directory} has no {ADAPTER_FILE}", hint="only safetensors adapters are loaded")
     state = load_file(directory / ADAPTER_FILE)
-    heads = [t for name, t in state.items() if name.endswith((".classifier.weight", ".out_proj.weight", ".score.weight"))]
+    heads = [
+        t for name, t in state.items() if name.endswith((".classifier.weight", ".out_proj.weight", ".score.weight"))
+    ]
     if not heads:
         raise ModelUnusable(f"the adapter in {directory} carries no classification head")
     return [f"LABEL_{index}" for index in range(heads[-1].shape[0])]

@@ -16,6 +16,9 @@ def main(arguments: list[str]) -> int:
     if (directory / "receipt.json").is_file():
         print(f"error: {directory} is complete: it has a receipt", file=sys.stderr)
         return 2
+    from app.settings import share_cores
+
+    share_cores()
     from app.domain.errors import PlatformError
     from app.monitor.logging_utils import configure_logging
     from app.train.runner import EXIT_CODES, run

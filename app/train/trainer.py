@@ -1,5 +1,7 @@
 """transformers' Trainer with our order of rows, our evaluation, our checkpoints and our reports."""
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from app.domain.errors import Conflict, TrainingFailed
+from app.domain.errors import ConfigError, Conflict, TrainingFailed
 from app.domain.events import CheckpointRemoved, CheckpointSaved, EvalLogged, StepLogged, Warned
 from app.domain.manifest import CheckpointManifest
 from app.domain.plan import TrainingPlan
@@ -28,9 +30,20 @@ MAX_STEP_EVENTS = 5_000
 """A run reports at most about this many StepLogged events; longer ones average over several steps."""
 
 
+def _check_reporters(names: Sequence[str]) -> None:
+    """ConfigError when a reporter's package is not installed; the Trainer would say so only after loading."""
+    for name in names:
+        if find_spec(name) is None:
+            raise ConfigError(
+                f"training.report_to: the package {name!r} is not installed",
+                hint=f"pip install {name}, or leave it out",
+            )
+
+
 def training_arguments(plan: TrainingPlan, output_dir: Path) -> TrainingArguments:
     """The plan in transformers' words; saving and evaluating are decided by our callback."""
     training = plan.config.training
+    _check_reporters(training.report_to)
     return TrainingArguments(
         output_dir=str(output_dir),
         max_steps=plan.total_steps,
