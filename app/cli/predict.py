@@ -19,7 +19,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Classify texts, or every row of a file, with a finished run."""
-    from app.cli.prediction_files import read_texts, write_predictions
+    from app.cli.prediction_files import check_format, read_texts, write_predictions
     from app.domain.errors import InvalidInput
     from app.runs.directory import choose_run
     from app.settings import get_settings, share_cores
@@ -28,6 +28,8 @@ def predict(
         raise InvalidInput("there is nothing to classify", hint='give texts, or --file: finetune predict "some words"')
     if out is not None and file is None:
         raise InvalidInput("--out goes with --file", hint="redirect the output to keep it")
+    if out is not None:
+        check_format(out)
     rows = read_texts(file, text_column) if file else list(texts or [])
     blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
     if blank and not file:

@@ -40,10 +40,13 @@ def write_predictions(out: Path, texts: Sequence[str], answers: "Sequence[Predic
         {"text": text, "label": a.label, "label_name": a.label_name, "probability": a.probability}
         for text, a in zip(texts, answers, strict=True)
     ]
-    kind = out.suffix.lower()
-    if kind not in _FORMATS:
+    write_bytes_atomic(out, _encoded(out.suffix.lower(), records))
+
+
+def check_format(out: Path) -> None:
+    """InvalidInput when predictions cannot be written in the format of the file's name."""
+    if out.suffix.lower() not in _FORMATS:
         raise InvalidInput(f"{out}: no such format", hint=f"the name ends in one of {', '.join(_FORMATS)}")
-    write_bytes_atomic(out, _encoded(kind, records))
 
 
 def _encoded(kind: str, records: list[dict[str, object]]) -> bytes:

@@ -26,18 +26,71 @@ class Checkpoint:
     damage: str | None = None
 
 
-def verify(folder: Path) -> CheckpointManifest:
-    """The manifest of a checkpoint whose files all match it; CheckpointDamaged names the first that does not."""
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint after `step` steps lies."""
+    return folder / f"step-{step:06d}"
+
+
+def read_manifest(checkpoint: Path) -> CheckpointManifest:
+    """The manifest of a checkpoint; CheckpointDamaged when it is missing or unreadable."""
     try:
-        manifest = CheckpointManifest.model_validate(read_json(folder / MANIFEST))
+        return CheckpointManifest.model_validate(read_json(checkpoint / MANIFEST))
     except (StorageError, ValidationError) as error:
-        raise CheckpointDamaged(f"checkpoint {folder.name} has no valid manifest") from error
-    found = hash_tree(folder)
+        raise CheckpointDamaged(f"checkpoint {checkpoint.name} has no valid manifest") from error
+
+
+def verify(checkpoint: Path) -> CheckpointManifest:
+    """The manifest of a checkpoint whose files all match it; CheckpointDamaged names the first that does not."""
+    manifest = read_manifest(checkpoint)
+    found = hash_tree(checkpoint)
     found.pop(MANIFEST, None)
     wrong = sorted(name for name in manifest.files.keys() | found.keys() if manifest.files.get(name) != found.get(name))
     if wrong:
-        raise CheckpointDamaged(f"checkpoint {folder.name} is damaged: {wrong[0]} is not what was saved")
+        raise CheckpointDamaged(
+            f"checkpoint {checkpoint.name} is damaged: {wrong[0]} is not what was saved",
+            hint="an earlier checkpoint is used where there is one",
+        )
     return manifest
+
+
+def manifests(folder: Path) -> list[CheckpointManifest]:
+    """Manifests of all checkpoints in `folder` that have one, in order of steps; their files are not looked at."""
+    found = []
+    for path in folder.glob("step-*"):
+        try:
+            found.append(read_manifest(path))
+        except CheckpointDamaged:
+            continue
+    return sorted(found, key=lambda manifest: manifest.step)
+
+
+def latest_verified(folder: Path, plan_sha256: str) -> tuple[Path | None, list[CheckpointDamaged]]:
+    """The newest checkpoint whose files are intact and belong to this plan, and what was wrong with newer ones."""
+    damaged: list[CheckpointDamaged] = []
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        try:
+            manifest = verify(path)
+        except CheckpointDamaged as error:
+            damaged.append(error)
+            continue
+        if manifest.plan_sha256 == plan_sha256:
+            return path, damaged
+        damaged.append(CheckpointDamaged(f"checkpoint {path.name} was made by another plan"))
+    return None, damaged
+
+
+def scored(found: Iterable[CheckpointManifest], metric: Metric) -> list[ScoredCheckpoint]:
+    """What the retention rule looks at."""
+    return [
+        ScoredCheckpoint(
+            step=m.step,
+            train_seconds=m.train_seconds,
+            score=(m.metrics or {}).get(metric),
+            loss=(m.metrics or {}).get("loss"),
+            num_eval_rows=m.num_eval_rows,
+        )
+        for m in found
+    ]
 
 
 def find_checkpoints(folder: Path) -> list[Checkpoint]:
@@ -54,18 +107,8 @@ def find_checkpoints(folder: Path) -> list[Checkpoint]:
 def kept_for(found: Iterable[Checkpoint], metric: Metric) -> dict[CheckpointReason, Path]:
     """The intact checkpoint that each reason names."""
     intact = {c.manifest.step: c for c in found if c.manifest is not None}
-    scored = [
-        ScoredCheckpoint(
-            step=m.step,
-            train_seconds=m.train_seconds,
-            score=(m.metrics or {}).get(metric),
-            loss=(m.metrics or {}).get("loss"),
-            num_eval_rows=m.num_eval_rows,
-        )
-        for c in intact.values()
-        if (m := c.manifest) is not None
-    ]
-    return {reason: intact[step].path for reason, step in choose(scored, metric).items()}
+    chosen = choose(scored([c.manifest for c in intact.values() if c.manifest is not None], metric), metric)
+    return {reason: intact[step].path for reason, step in chosen.items()}
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -73,3 +116,9 @@ def remove_checkpoint(path: Path) -> None:
     with storage_errors(path):
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process was still writing."""
+    for path in folder.glob(".step-*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""Checkpoints: written aside, hashed, renamed into place; verified before use. Tensors are safetensors, the rest JSON.
+"""What is in a checkpoint, and how it gets there: written aside, hashed, renamed into place.
+
+Tensors are safetensors, the rest JSON. Which checkpoints there are, and whether they are intact, is for
+`app.runs.checkpoints` to say.
 
 `step-NNNNNN/` holds adapter_model.safetensors, optimizer.safetensors, scheduler.json, rng.safetensors,
 trainer_state.json, and manifest.json, which is written last.
@@ -6,13 +9,11 @@ trainer_state.json, and manifest.json, which is written last.
 
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -20,23 +21,16 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from transformers import TrainerState
 
-from app.domain.errors import CheckpointDamaged, StorageError
+from app.domain.errors import CheckpointDamaged
 from app.domain.manifest import CheckpointManifest
-from app.domain.retention import ScoredCheckpoint
-from app.domain.train_config import Metric
 from app.lora.adapter import ADAPTER_FILE, adapter_state, load_adapter_state, save_tensors
+from app.runs.checkpoints import MANIFEST, checkpoint_path
 from app.runs.files import fsync_directory, hash_tree, read_json, storage_errors, write_json
 
-MANIFEST = "manifest.json"
 TRAINER_STATE = "trainer_state.json"
 _OPTIMIZER = "optimizer.safetensors"
 _SCHEDULER = "scheduler.json"
 _RNG = "rng.safetensors"
-
-
-def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint after `step` steps lies."""
-    return folder / f"step-{step:06d}"
 
 
 def save_checkpoint(
@@ -70,83 +64,6 @@ def save_checkpoint(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return final
-
-
-def read_manifest(checkpoint: Path) -> CheckpointManifest:
-    """The manifest of a checkpoint; CheckpointDamaged when it is missing or unreadable."""
-    try:
-        return CheckpointManifest.model_validate(read_json(checkpoint / MANIFEST))
-    except (StorageError, ValidationError) as error:
-        raise CheckpointDamaged(f"checkpoint {checkpoint.name} has no valid manifest: {error}") from error
-
-
-def verify(checkpoint: Path) -> CheckpointManifest:
-    """Compare every file with the manifest; CheckpointDamaged names the first that differs."""
-    manifest = read_manifest(checkpoint)
-    found = hash_tree(checkpoint)
-    found.pop(MANIFEST, None)
-    wrong = sorted(name for name in manifest.files.keys() | found.keys() if manifest.files.get(name) != found.get(name))
-    if wrong:
-        raise CheckpointDamaged(
-            f"checkpoint {checkpoint.name} is damaged: {wrong[0]} is not what was saved",
-            hint="an earlier checkpoint is used where there is one",
-        )
-    return manifest
-
-
-def manifests(folder: Path) -> list[CheckpointManifest]:
-    """Manifests of all checkpoints in `folder` that have one, in order of steps."""
-    found = []
-    for path in sorted(folder.glob("step-*")):
-        try:
-            found.append(read_manifest(path))
-        except CheckpointDamaged:
-            continue
-    return sorted(found, key=lambda manifest: manifest.step)
-
-
-def scored(found: Iterable[CheckpointManifest], metric: Metric) -> list[ScoredCheckpoint]:
-    """What the retention rule looks at."""
-    return [
-        ScoredCheckpoint(
-            step=m.step,
-            train_seconds=m.train_seconds,
-            score=(m.metrics or {}).get(metric),
-            loss=(m.metrics or {}).get("loss"),
-            num_eval_rows=m.num_eval_rows,
-        )
-        for m in found
-    ]
-
-
-def latest_verified(folder: Path, plan_sha256: str) -> tuple[Path | None, list[CheckpointDamaged]]:
-    """The newest checkpoint whose files are intact and belong to this plan, and what was wrong with newer ones."""
-    damaged: list[CheckpointDamaged] = []
-    for path in sorted(folder.glob("step-*"), reverse=True):
-        try:
-            manifest = verify(path)
-        except CheckpointDamaged as error:
-            damaged.append(error)
-            continue
-        if manifest.plan_sha256 != plan_sha256:
-            damaged.append(CheckpointDamaged(f"checkpoint {path.name} was made by another plan"))
-            continue
-        return path, damaged
-    return None, damaged
-
-
-def remove(folder: Path, step: int) -> None:
-    """Remove a checkpoint; its manifest goes first, so that a half-removed one is none."""
-    path = checkpoint_path(folder, step)
-    with storage_errors(path):
-        (path / MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(path)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what a killed process was still writing."""
-    for path in folder.glob(".step-*.tmp"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def restore_adapter(model: PeftModel, checkpoint: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.train.checkpointing import read_manifest
+from app.runs.checkpoints import read_manifest
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,15 @@ from app.domain.task import Stage, TaskState
 from app.lora.adapter import save_final_model
 from app.lora.inference import predict_logits
 from app.runs.analysis import analyze
+from app.runs.checkpoints import (
+    checkpoint_path,
+    latest_verified,
+    manifests,
+    read_manifest,
+    remove_leftovers,
+    scored,
+    verify,
+)
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json, write_json
@@ -88,8 +97,8 @@ def _run(run: RunDirectory, context: RunDirectoryContext) -> RunFinished:
 
 def _train(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) -> Pace | None:
     """Train from the last good checkpoint to the end; None when asked to stop before it."""
-    checkpointing.remove_leftovers(run.checkpoints)
-    latest, damaged = checkpointing.latest_verified(run.checkpoints, assembly.plan_sha256)
+    remove_leftovers(run.checkpoints)
+    latest, damaged = latest_verified(run.checkpoints, assembly.plan_sha256)
     for error in damaged:
         context.report(Warned(code=error.code, message=error.message, hint="training goes on from an earlier one"))
     if latest is not None and _is_trained(latest, assembly):
@@ -106,7 +115,7 @@ def _train(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) 
         attempt=context.attempt,
     )
     pace = trainer.run(resume_from=latest)
-    latest, _ = checkpointing.latest_verified(run.checkpoints, assembly.plan_sha256)
+    latest, _ = latest_verified(run.checkpoints, assembly.plan_sha256)
     if latest is None or not _is_trained(latest, assembly):
         return None
     return pace
@@ -114,7 +123,7 @@ def _train(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) 
 
 def _is_trained(checkpoint: Path, assembly: Assembly) -> bool:
     """Whether training ends with this checkpoint: the planned steps are done, or patience ran out."""
-    if checkpointing.read_manifest(checkpoint).step >= assembly.plan.total_steps:
+    if read_manifest(checkpoint).step >= assembly.plan.total_steps:
         return True
     history = read_json(checkpoint / checkpointing.TRAINER_STATE)["log_history"]
     return stopped_early(history, assembly.plan)
@@ -135,21 +144,21 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
         if name != "train"
     }
     save_final_model(assembly.model, assembly.tokenizer, run.final_model, labels=labels, max_length=plan.max_length)
-    scored = {name: assembly.splits[name].examples for name in logits}
+    held_out = {name: assembly.splits[name].examples for name in logits}
     write_predictions(
         run.evaluation / "predictions.parquet",
-        [text for examples in scored.values() for text in examples.texts],
-        np.concatenate([np.asarray(examples.label_ids) for examples in scored.values()]),
+        [text for examples in held_out.values() for text in examples.texts],
+        np.concatenate([np.asarray(examples.label_ids) for examples in held_out.values()]),
         np.concatenate(list(logits.values())),
         labels,
-        [name for name, examples in scored.items() for _ in examples.texts],
+        [name for name, examples in held_out.items() for _ in examples.texts],
     )
     analysis = analyze(read_events(run.events))
     result = {
         name: evaluate(
             logits[name], np.asarray(part.label_ids), part.texts, labels, plan.config.training.seed, analysis
         )
-        for name, part in scored.items()
+        for name, part in held_out.items()
     }
     if result["eval"].collapsed:
         context.report(
@@ -165,14 +174,14 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
 def _restore_best(run: RunDirectory, assembly: Assembly) -> None:
     """Load the best intact checkpoint into the model; the last one where the best is damaged."""
     metric = assembly.plan.config.checkpoints.metric
-    found = checkpointing.manifests(run.checkpoints)
-    chosen = choose(checkpointing.scored(found, metric), metric)
+    found = manifests(run.checkpoints)
+    chosen = choose(scored(found, metric), metric)
     for step in dict.fromkeys([chosen.get("best"), chosen.get("last")]):
         if step is None:
             continue
-        path = checkpointing.checkpoint_path(run.checkpoints, step)
+        path = checkpoint_path(run.checkpoints, step)
         try:
-            checkpointing.verify(path)
+            verify(path)
         except CheckpointDamaged:
             continue
         checkpointing.restore_adapter(assembly.model, path)

@@ -20,6 +20,7 @@ from app.domain.plan import TrainingPlan
 from app.domain.ports import RunContext
 from app.domain.retention import better, steps_to_keep
 from app.lora.inference import predict_logits
+from app.runs.checkpoints import checkpoint_path, manifests, read_manifest, remove_checkpoint, scored
 from app.runs.files import tree_size
 from app.train import checkpointing
 from app.train.meter import Meter, Pace, pace_of
@@ -121,7 +122,7 @@ class LoraTrainer(Trainer):
 
     def run(self, resume_from: Path | None) -> Pace:
         """Train to the planned step, an early stop, or a request to stop; returns the pace."""
-        self._step_logged = checkpointing.read_manifest(resume_from).step if resume_from else 0
+        self._step_logged = read_manifest(resume_from).step if resume_from else 0
         self._meter = Meter(pace_of(resume_from) if resume_from else Pace())
         self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         return self._meter.pace()
@@ -237,11 +238,11 @@ class LoraTrainer(Trainer):
 
     def _apply_retention(self) -> None:
         config = self.plan.config.checkpoints
-        found = checkpointing.manifests(self._checkpoints)
-        keep = steps_to_keep(checkpointing.scored(found, config.metric), config.metric, config.keep)
+        found = manifests(self._checkpoints)
+        keep = steps_to_keep(scored(found, config.metric), config.metric, config.keep)
         for manifest in found:
             if manifest.step not in keep:
-                checkpointing.remove(self._checkpoints, manifest.step)
+                remove_checkpoint(checkpoint_path(self._checkpoints, manifest.step))
                 self.context.report(CheckpointRemoved(step=manifest.step))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:

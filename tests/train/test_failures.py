@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from app.domain.events import RunFinished
+from app.runs.checkpoints import latest_verified, verify
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import tree_size
 from app.runs.lock import next_attempt
-from app.train.checkpointing import latest_verified, verify
 
 Finish = Callable[[RunDirectory], int]
 

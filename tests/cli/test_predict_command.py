@@ -1,0 +1,107 @@
+"""`finetune predict` with texts and files."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.domain.errors import InvalidInput, NotFound
+
+TEXTS = ["I loved it", "never again, 太糟了"]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path], repository: Path) -> Path:
+    """A results directory with one finished run of a tiny model."""
+    import subprocess
+    import sys
+
+    import yaml
+
+    from app.runs.directory import create_run
+
+    run = create_run(tmp_path_factory.mktemp("predict") / "results", "tiny-001")
+    config = {
+        "experiment_name": "tiny",
+        "model": {"name": str(tiny_model("bert"))},
+        "data": {"train": str(repository / "examples" / "reviews_train.csv")},
+        "training": {"max_steps": 2, "num_threads": 1, "device": "cpu", "precision": "fp32"},
+    }
+    run.config.write_text(yaml.safe_dump(config), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "app.train", str(run.path)], capture_output=True, check=True)
+    return run.results_dir
+
+
+@pytest.fixture
+def predict(results: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run the command in this process; its output."""
+    from app.settings import get_settings
+
+    monkeypatch.setenv("RESULTS_DIR", str(results))
+    get_settings.cache_clear()
+
+    def go(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["predict", *arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return go
+
+
+def test_json_gives_a_list_in_the_promised_shape(predict: Callable[..., str]) -> None:
+    answers = json.loads(predict("--run", "tiny-001", "--json", *TEXTS))
+    assert [set(a) for a in answers] == [{"label", "label_name", "probability", "scores"}] * 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_file_is_classified_row_by_row(suffix: str, predict: Callable[..., str], tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / f"out{suffix}"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["id", "text"], *([n, t] for n, t in enumerate(TEXTS * 20))])
+    predict("--file", str(source), "--out", str(out))
+    if suffix == ".csv":
+        rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    elif suffix == ".jsonl":
+        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    else:
+        rows = pq.read_table(out).to_pylist()
+    assert [row["text"] for row in rows] == TEXTS * 20
+    assert {row["label_name"] for row in rows} <= {"negative", "positive"}
+
+
+def test_a_text_of_a_million_characters_is_classified(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "long.txt"
+    source.write_text("word " * 200_000 + "\nshort one\n", encoding="utf-8")
+    answers = json.loads(predict("--file", str(source), "--json"))
+    assert len(answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to classify"),
+        (["--out", "x.csv", "a text"], "--out goes with --file"),
+        (["   "], "text 1 is empty"),
+    ],
+)
+def test_wrong_use_is_told(arguments: list[str], words: str, predict: Callable[..., str]) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        predict(*arguments)
+
+
+def test_an_unknown_output_format_is_refused_before_the_work(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("a\nb\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="no such format"):
+        predict("--file", str(source), "--out", str(tmp_path / "out.xlsx"))
+
+
+def test_an_unknown_run_names_the_nearest(predict: Callable[..., str]) -> None:
+    with pytest.raises(NotFound) as caught:
+        predict("--run", "tiny-01", "text")
+    assert "tiny-001" in caught.value.hint
