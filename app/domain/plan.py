@@ -166,17 +166,27 @@ def _warmup(asked: float, total_steps: int) -> int:
     return int(asked) if asked >= 1 else ceil(asked * total_steps)
 
 
-def _eval_every(asked: Any, steps_per_epoch: int, total_steps: int) -> tuple[int, str]:
-    """Optimizer steps between evaluations; `auto` is each epoch, more often in long ones, at most 12 in a run."""
+MAX_EVALUATIONS = 12
+EVALUATION_SHARE = 0.1
+"""Share of the training time that evaluations may take by default; a forward pass costs a third of a training step."""
+
+
+def _evaluations(data: DatasetProfile, epochs: float) -> int:
+    """How often to evaluate in a run: at least once an epoch where that stays within bounds."""
+    affordable = int(EVALUATION_SHARE * 3 * data.num_train * epochs / max(1, data.num_eval))
+    return max(1, min(MAX_EVALUATIONS, max(affordable, round(epochs))))
+
+
+def _eval_every(asked: Any, data: DatasetProfile, steps_per_epoch: int, total_steps: int) -> tuple[int, str]:
+    """Optimizer steps between evaluations, and why."""
     if isinstance(asked, int):
         return min(asked, total_steps), ""
     if asked != AUTO:
         number = asked.split()[0]
         epochs = 1.0 if number.startswith("epoch") else float(number)
         return max(1, min(total_steps, round(epochs * steps_per_epoch))), ""
-    per_epoch = max(1, round(steps_per_epoch / 200))
-    every = max(ceil(steps_per_epoch / per_epoch), ceil(total_steps / 12))
-    return min(every, total_steps), "often enough to find the best step, at most 12 times in the run"
+    times = _evaluations(data, total_steps / steps_per_epoch)
+    return ceil(total_steps / times), f"{times} evaluations find the best step and take about a tenth of the time"
 
 
 def _label_weights(config: TrainConfig, data: DatasetProfile) -> list[float] | None:
@@ -235,7 +245,7 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
             *choose_epochs(data.num_train, len(data.labels)),
         )
         total = max(1, ceil(epochs * per_epoch))
-    every, why = _eval_every(config.checkpoints.every, per_epoch, total)
+    every, why = _eval_every(config.checkpoints.every, data, per_epoch, total)
     choices.resolve("checkpoints.every", config.checkpoints.every, every, why)
     return TrainingPlan(
         config=config,

@@ -12,6 +12,7 @@ from app.runs.checkpoints import read_manifest
 class Pace:
     """What the training loop did over all attempts; tokens are real ones, never padding."""
 
+    steps: int = 0
     train_seconds: float = 0.0
     samples: int = 0
     tokens: int = 0
@@ -20,7 +21,7 @@ class Pace:
 def pace_of(checkpoint: Path) -> Pace:
     """The pace up to a checkpoint."""
     manifest = read_manifest(checkpoint)
-    return Pace(manifest.train_seconds, manifest.samples, manifest.tokens)
+    return Pace(manifest.step, manifest.train_seconds, manifest.samples, manifest.tokens)
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,12 @@ class Meter:
         self._start = self._lap_start = clock()
         self._samples = self._tokens = self._lap_samples = self._lap_tokens = 0
         self._first_step: int | None = None
+        self._last_step = earlier.steps
 
     def pace(self) -> Pace:
         """The whole loop so far, earlier attempts included."""
         return Pace(
+            steps=self._last_step,
             train_seconds=self._earlier.train_seconds + self._clock() - self._start,
             samples=self._earlier.samples + self._samples,
             tokens=self._earlier.tokens + self._tokens,
@@ -59,6 +62,7 @@ class Meter:
         """Rates over the last `steps` steps, and the time that remains at the mean pace of this attempt."""
         now = self._clock()
         seconds = max(now - self._lap_start, 1e-9)
+        self._last_step = step
         if self._first_step is None:
             self._first_step = step - steps
         lap = Lap(

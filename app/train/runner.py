@@ -39,7 +39,7 @@ from app.train.evaluator import evaluate
 from app.train.meter import Pace, pace_of
 from app.train.proof import prove
 from app.train.report import write_predictions, write_report
-from app.train.trainer import LoraTrainer, stopped_early
+from app.train.trainer import LoraTrainer, apply_retention, stopped_early
 
 EXIT_CODES = {TaskState.SUCCESS: 0, TaskState.FAILURE: 1, TaskState.REVOKED: 3}
 
@@ -143,6 +143,7 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
         for name, split in assembly.splits.items()
         if name != "train"
     }
+    _prune(run, assembly, context)
     save_final_model(assembly.model, assembly.tokenizer, run.final_model, labels=labels, max_length=plan.max_length)
     held_out = {name: assembly.splits[name].examples for name in logits}
     write_predictions(
@@ -169,6 +170,12 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
             )
         )
     return result
+
+
+def _prune(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) -> None:
+    """Training keeps the best checkpoint for the final model; from here on only what was asked for stays."""
+    config = assembly.plan.config.checkpoints
+    apply_retention(run.checkpoints, config.metric, config.keep, context)
 
 
 def _restore_best(run: RunDirectory, assembly: Assembly) -> None:
@@ -210,7 +217,7 @@ def _train_summary(assembly: Assembly, context: RunDirectoryContext, pace: Pace)
     seconds = max(pace.train_seconds, 1e-9)
     readings = [reading.cpu_percent for reading in context.readings]
     return {
-        "steps": assembly.plan.total_steps,
+        "steps": pace.steps,
         "runtime_seconds": round(pace.train_seconds, 3),
         "samples_per_second": round(pace.samples / seconds, 2),
         "tokens_per_second": round(pace.tokens / seconds, 1),

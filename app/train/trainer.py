@@ -19,6 +19,7 @@ from app.domain.manifest import CheckpointManifest
 from app.domain.plan import TrainingPlan
 from app.domain.ports import RunContext
 from app.domain.retention import better, steps_to_keep
+from app.domain.train_config import CheckpointReason, Metric
 from app.lora.inference import predict_logits
 from app.runs.checkpoints import checkpoint_path, manifests, read_manifest, remove_checkpoint, scored
 from app.runs.files import tree_size
@@ -234,16 +235,8 @@ class LoraTrainer(Trainer):
             state=self.state,
         )
         self.context.report(CheckpointSaved(step=step, path=path.name, size_bytes=tree_size(path)))
-        self._apply_retention()
-
-    def _apply_retention(self) -> None:
         config = self.plan.config.checkpoints
-        found = manifests(self._checkpoints)
-        keep = steps_to_keep(scored(found, config.metric), config.metric, config.keep)
-        for manifest in found:
-            if manifest.step not in keep:
-                remove_checkpoint(checkpoint_path(self._checkpoints, manifest.step))
-                self.context.report(CheckpointRemoved(step=manifest.step))
+        apply_retention(self._checkpoints, config.metric, ["best", *config.keep], self.context)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         checkpointing.restore_adapter(self._peft_model, Path(resume_from_checkpoint))
@@ -255,6 +248,16 @@ class LoraTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             checkpointing.restore_rng(Path(checkpoint))
+
+
+def apply_retention(folder: Path, metric: Metric, keep: Sequence[CheckpointReason], context: RunContext) -> None:
+    """Remove the checkpoints that no reason in `keep` names, and say so."""
+    found = manifests(folder)
+    steps = steps_to_keep(scored(found, metric), metric, keep)
+    for manifest in found:
+        if manifest.step not in steps:
+            remove_checkpoint(checkpoint_path(folder, manifest.step))
+            context.report(CheckpointRemoved(step=manifest.step))
 
 
 def stopped_early(history: list[dict[str, Any]], plan: TrainingPlan) -> bool:
