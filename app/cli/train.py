@@ -108,6 +108,7 @@ class _Job:
             self._print(f"warning: {warning}", style="yellow")
         if name is not None:
             training.check_name(self.installation, name)
+        training.check_base_model(config)
         config, report = self._check_data(config)
         self._show_data(report)
         return self._watch(lambda interface: training.start(self.installation, config, report, interface, name=name))
@@ -134,6 +135,7 @@ class _Job:
         plan = training.read_plan(path)
         if name is not None:
             training.check_name(self.installation, name)
+        training.check_base_model(plan.config)
         report = training.check_data(self.installation, plan.config)
         self._show_data(report)
         return self._watch(

@@ -10,13 +10,14 @@ from app.runs.receipt import read_receipt
 
 def result_sentence(run: RunDirectory) -> str:
     """How good the run is, against always guessing the most frequent label."""
-    scores = read_json(run.metrics)["eval"]
+    metrics = read_json(run.metrics)
+    scores = metrics.get("test") or metrics["eval"]
     if scores.get("headline"):
         return str(scores["headline"])
     gain = 100 * (scores["accuracy"] - scores["majority_baseline"])
     low, high = scores["accuracy_ci95"]
     return (
-        f"{100 * scores['accuracy']:.1f} % of the evaluation rows are right (95 % interval {100 * low:.1f} to "
+        f"{100 * scores['accuracy']:.1f} % of the rows are right (95 % interval {100 * low:.1f} to "
         f"{100 * high:.1f}), {abs(gain):.1f} points {'more' if gain >= 0 else 'less'} than always guessing"
     )
 

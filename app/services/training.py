@@ -57,6 +57,13 @@ class Outcome:
         return value
 
 
+def check_base_model(config: TrainConfig) -> None:
+    """Find the base model, fetching it from the hub where it must; raises ModelUnusable before anything is made."""
+    from app.models.base_models import locate
+
+    locate(config.model.name, config.model.revision)
+
+
 def check_data(installation: Installation, config: TrainConfig) -> DataReport:
     """Read and validate the training data as the run will; raises what makes it unusable."""
     from app.data.prepare import prepare
