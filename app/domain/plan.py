@@ -135,7 +135,7 @@ def choose_max_length(tokens: TokenFacts, max_positions: int) -> tuple[int, str]
 
 
 def choose_epochs(num_train: int, num_labels: int) -> tuple[float, str]:
-    """More passes over little data and over many labels; see docs/decisions on default recipes."""
+    """More passes over little data and over many labels; see docs/decisions/0005."""
     per_label = num_train / max(1, num_labels)
     if num_train < 1000:
         epochs = 10
@@ -156,14 +156,20 @@ def choose_batch_size(num_train: int) -> tuple[int, str]:
 
 
 def choose_learning_rate(num_labels: int) -> tuple[float, str]:
-    """A rate at which LoRA on all linear layers learns fast and did not collapse in our measurements."""
+    """A rate at which LoRA on all linear layers learns fast; see docs/decisions/0005."""
     if num_labels > 20:
         return 2e-3, f"{num_labels} labels: the head has much to learn"
-    return 1e-3, "measured best for LoRA on encoders of this kind"
+    return 1e-3, "high, as LoRA wants it; it falls linearly to zero"
 
 
 def _warmup(asked: float, total_steps: int) -> int:
-    return int(asked) if asked >= 1 else ceil(asked * total_steps)
+    steps = int(asked) if asked >= 1 else ceil(asked * total_steps)
+    if asked >= 1 and steps >= total_steps:
+        raise ConfigError(
+            f"training.warmup_steps: {steps} is not below the {total_steps} steps of the run",
+            hint="give fewer, or a share below 1, as in 0.06",
+        )
+    return min(steps, total_steps - 1)
 
 
 MAX_EVALUATIONS = 12
@@ -212,6 +218,11 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
     max_length = choices.resolve(
         "model.max_length", config.model.max_length, *choose_max_length(data.tokens, base.max_positions)
     )
+    if max_length > base.max_positions:
+        raise ConfigError(
+            f"model.max_length: {max_length} is more than {base.name} can read",
+            hint=f"its longest input has {base.max_positions} tokens; 'auto' chooses for you",
+        )
     linears = "every linear layer of the encoder: most to gain where data is rich"
     targets = config.lora.target_modules
     if targets == "all-linear":
@@ -232,7 +243,10 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
         "training.per_device_train_batch_size", training.per_device_train_batch_size, *choose_batch_size(data.num_train)
     )
     eval_batch = choices.resolve(
-        "training.per_device_eval_batch_size", training.per_device_eval_batch_size, 32, "no gain beyond it on a CPU"
+        "training.per_device_eval_batch_size",
+        training.per_device_eval_batch_size,
+        32,
+        "larger ones gain little and pad more",
     )
     rate = choices.resolve("training.learning_rate", training.learning_rate, *choose_learning_rate(len(data.labels)))
     per_epoch = max(1, ceil(ceil(data.num_train / batch) / training.gradient_accumulation_steps))
@@ -252,7 +266,7 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
         data=data,
         base=base,
         hardware=hardware,
-        max_length=min(max_length, base.max_positions),
+        max_length=max_length,
         target_modules=list(targets),
         modules_to_save=list(heads),
         device=hardware.device,

@@ -20,6 +20,10 @@ class ScoredCheckpoint(BaseModel):
     num_eval_rows: int = 0
 
 
+TIE_IN_STANDARD_ERRORS = 0.5
+"""Scores closer than this to the highest are not told apart by the score."""
+
+
 def better(metric: Metric, score: float, than: float) -> bool:
     """Whether `score` beats `than`; a loss is better when smaller."""
     return score < than if metric == "loss" else score > than
@@ -43,8 +47,9 @@ def _standard_error(metric: Metric, best: ScoredCheckpoint, scored: Sequence[Sco
 def choose(checkpoints: Iterable[ScoredCheckpoint], metric: Metric) -> dict[CheckpointReason, int]:
     """Map each reason to the step it names.
 
-    `best`: highest score, the lower loss and then the earlier step on a tie. `last`: highest step. `fastest`: least
-    training time among those within one standard error of the best. Reasons nothing qualifies for are absent.
+    `best`: highest score; scores within half a standard error of it are a tie, which the lower loss decides (it uses
+    every row's probability and is less noisy), then the earlier step. `last`: highest step. `fastest`: least training
+    time among those within one standard error of the highest score. Reasons nothing qualifies for are absent.
     """
     ordered = sorted(checkpoints, key=lambda c: c.step)
     if not ordered:
@@ -53,11 +58,15 @@ def choose(checkpoints: Iterable[ScoredCheckpoint], metric: Metric) -> dict[Chec
     scored = [c for c in ordered if c.score is not None]
     if scored:
         sign = -1.0 if metric == "loss" else 1.0
-        best = max(scored, key=lambda c: (sign * (c.score or 0.0), -(c.loss or 0.0), -c.step))
-        margin = _standard_error(metric, best, scored)
-        near = [c for c in scored if sign * (c.score or 0.0) >= sign * (best.score or 0.0) - margin]
-        chosen["best"] = best.step
-        chosen["fastest"] = min(near, key=lambda c: (c.train_seconds, c.step)).step
+        highest = max(scored, key=lambda c: sign * (c.score or 0.0))
+        error = _standard_error(metric, highest, scored)
+
+        def within(margin: float) -> list[ScoredCheckpoint]:
+            return [c for c in scored if sign * (c.score or 0.0) >= sign * (highest.score or 0.0) - margin]
+
+        tied = within(0.0 if metric == "loss" else TIE_IN_STANDARD_ERRORS * error)
+        chosen["best"] = min(tied, key=lambda c: (c.loss or 0.0, -sign * (c.score or 0.0), c.step)).step
+        chosen["fastest"] = min(within(error), key=lambda c: (c.train_seconds, c.step)).step
     return chosen
 
 

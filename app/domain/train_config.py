@@ -13,7 +13,7 @@ Auto = Literal["auto"]
 
 RUN_NAME_PATTERN = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$"
 
-LoraVariant = Literal["lora", "rslora", "dora", "pissa", "olora"]
+LoraVariant = Literal["lora", "rslora", "dora", "pissa", "olora", "gaussian", "orthogonal"]
 Metric = Literal["accuracy", "macro_f1", "weighted_f1", "loss"]
 CheckpointReason = Literal["best", "last", "fastest"]
 
@@ -112,7 +112,9 @@ class CheckpointConfig(_Part):
 class TrainConfig(_Part):
     """One training run as the user asks for it; frozen, every key known, every value checked."""
 
-    experiment_name: str = Field("experiment", pattern=RUN_NAME_PATTERN, description="runs are named NAME-001, ...")
+    experiment_name: str = Field(
+        "experiment", pattern=RUN_NAME_PATTERN, max_length=94, description="runs are named NAME-001, ..."
+    )
     task: Literal["sequence-classification"] = "sequence-classification"
     model: ModelConfig = ModelConfig()
     lora: LoraConfig = LoraConfig()

@@ -43,8 +43,11 @@ def _load_config(directory: Path, labels: Sequence[str]) -> Any:
         ) from error
 
 
-def load_base(located: LocatedModel, labels: Sequence[str], seed: int) -> LoadedBase:
-    """Load the encoder in fp32; layers without pretrained weights are drawn from `seed`."""
+def load_base(located: LocatedModel, labels: Sequence[str], seed: int, device: str = "cpu") -> LoadedBase:
+    """Load the encoder in fp32; layers without pretrained weights are drawn from `seed`.
+
+    On a CPU attention is the plain one, whose backward is faster there than that of SDPA.
+    """
     config = _load_config(located.directory, labels)
     torch.manual_seed(seed)
     try:
@@ -56,7 +59,7 @@ def load_base(located: LocatedModel, labels: Sequence[str], seed: int) -> Loaded
                 use_safetensors=True,
                 trust_remote_code=False,
                 ignore_mismatched_sizes=True,
-                attn_implementation="eager" if not torch.cuda.is_available() else None,
+                attn_implementation="eager" if device == "cpu" else None,
                 output_loading_info=True,
             )
     except (ValueError, OSError, KeyError, RuntimeError) as error:

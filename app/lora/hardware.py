@@ -16,7 +16,7 @@ from app.domain.plan import Hardware
 from app.runs.files import canonical_json, read_json, sha256_bytes, write_json
 
 _PROBE_TOKENS = 1024
-_PROBE_SECONDS = 0.4
+_PROBE_SECONDS = 0.5
 
 
 def choose_device(asked: str) -> str:
@@ -47,9 +47,18 @@ def device_name(device: str) -> str:
 
 
 def _cores() -> int:
-    """Physical cores this process may use."""
+    """Physical cores this process may use, within the quota of its container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed, _container_quota() or allowed))
+
+
+def _container_quota(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int | None:
+    """Whole CPUs a control group (version 2) grants, or None where there is no limit."""
+    try:
+        quota, period = limits.read_text(encoding="ascii").split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):
+        return None
 
 
 def detect(asked_device: str, hidden_size: int, cache: Path, *, probe: bool) -> Hardware:
@@ -76,9 +85,7 @@ def _measured(device: str, hidden_size: int, threads: int, cache: Path) -> dict[
         except (PlatformError, KeyError, TypeError, ValueError, AttributeError):
             path.unlink(missing_ok=True)
     torch.set_num_threads(threads)
-    seconds = {"fp32": _probe(device, hidden_size, None)}
-    if device != "mps":
-        seconds["bf16"] = _probe(device, hidden_size, torch.bfloat16)
+    seconds = _probe_precisions(device, hidden_size)
     write_json(path, {"device": device_name(device), "torch": torch.__version__, "step_seconds": seconds})
     return seconds
 
@@ -100,19 +107,31 @@ class _Block(nn.Module):
         return normed
 
 
-def _probe(device: str, hidden_size: int, dtype: torch.dtype | None) -> float:
-    """Median seconds of forward and backward through two layers with 1024 tokens."""
+def _probe_precisions(device: str, hidden_size: int) -> dict[str, float]:
+    """Median seconds of a forward and backward pass in fp32 and bf16, measured in turns.
+
+    A few seconds at most: where bf16 is emulated in software one small pass shows it, and the probe ends there.
+    """
     with torch.random.fork_rng(devices=[0] if device == "cuda" else []):
         layers = nn.Sequential(_Block(hidden_size), _Block(hidden_size)).to(device)
-        x = torch.randn(_PROBE_TOKENS, hidden_size).to(device).requires_grad_()
-        times: list[float] = []
+        small, full = (torch.randn(rows, hidden_size).to(device).requires_grad_() for rows in (32, _PROBE_TOKENS))
+        for dtype in (None, torch.bfloat16):  # warm-up
+            _pass_seconds(layers, small, dtype)
+        if device == "mps" or _pass_seconds(layers, small, torch.bfloat16) > 4 * _pass_seconds(layers, small, None):
+            return {"fp32": _pass_seconds(layers, full, None)}
+        times: dict[str, list[float]] = {"fp32": [], "bf16": []}
         deadline = time.perf_counter() + _PROBE_SECONDS
-        while len(times) < 3 or (time.perf_counter() < deadline and len(times) < 50):
-            start = time.perf_counter()
-            with torch.autocast(device, dtype=dtype) if dtype else nullcontext():
-                loss = layers(x).float().square().mean()
-            loss.backward()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-    return sorted(times[1:])[len(times[1:]) // 2]
+        while len(times["bf16"]) < 3 or (time.perf_counter() < deadline and len(times["bf16"]) < 50):
+            times["fp32"].append(_pass_seconds(layers, full, None))
+            times["bf16"].append(_pass_seconds(layers, full, torch.bfloat16))
+    return {name: sorted(seconds)[len(seconds) // 2] for name, seconds in times.items()}
+
+
+def _pass_seconds(layers: nn.Module, x: torch.Tensor, dtype: torch.dtype | None) -> float:
+    start = time.perf_counter()
+    with torch.autocast(x.device.type, dtype=dtype) if dtype else nullcontext():
+        loss = layers(x).float().square().mean()
+    loss.backward()
+    if x.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

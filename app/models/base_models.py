@@ -74,13 +74,19 @@ def _refuse_misspelt(name: str) -> None:
     known = ", ".join(CATALOG)
     if _looks_like_path(name):
         raise ModelUnusable(f"base model directory {name!r} does not exist", hint=f"known names: {known}")
-    near = difflib.get_close_matches(name, CATALOG, n=3, cutoff=0.6)
-    if "/" not in name:
-        suggestion = f"did you mean {' or '.join(near)}?" if near else f"known names: {known}"
+    near = difflib.get_close_matches(name, CATALOG, n=2, cutoff=0.88)
+    if near and "/" not in name:
         raise ModelUnusable(
             f"there is no base model {name!r}",
-            hint=f"{suggestion} Other hub models are given as OWNER/NAME, others on disk by their directory",
+            hint=f"did you mean {' or '.join(near)}? Other hub models are given as OWNER/NAME",
         )
+
+
+def _nearest(hub_id: str) -> str:
+    """The beginning of a hint: known models with a like name."""
+    known = {info.hub_id: info.name for info in CATALOG.values()} | {name: name for name in CATALOG}
+    near = dict.fromkeys(known[match] for match in difflib.get_close_matches(hub_id, known, n=3, cutoff=0.6))
+    return f"did you mean {' or '.join(near)}? Else " if near else ""
 
 
 def _hub_snapshot(hub_id: str, revision: str | None) -> Path:
@@ -90,16 +96,15 @@ def _hub_snapshot(hub_id: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(_HUB_FILES)))
     except RepositoryNotFoundError as error:
-        near = difflib.get_close_matches(hub_id, [info.hub_id for info in CATALOG.values()], n=3)
         raise ModelUnusable(
-            f"the hub has no model {hub_id!r} that may be read",
-            hint=f"did you mean {', '.join(near)}?" if near else "check the spelling, or log in if it is private",
+            f"the hub has no model {hub_id!r} that may be read", hint=f"{_nearest(hub_id)}log in if it is private"
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnusable(
             f"base model {hub_id!r} could not be fetched from the hub: {reason}",
-            hint="check the network, or give a directory with the model, or use 'minilm', which needs no download",
+            hint=f"{_nearest(hub_id)}check the network, or give a directory with the model, or use 'minilm', which "
+            "needs no download",
         ) from error
 
 

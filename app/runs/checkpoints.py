@@ -31,6 +31,12 @@ def checkpoint_path(folder: Path, step: int) -> Path:
     return folder / f"step-{step:06d}"
 
 
+def _in_order(folder: Path) -> list[Path]:
+    """Checkpoint folders by number of steps; other names are none of ours."""
+    numbered = {path: path.name.removeprefix("step-") for path in folder.glob("step-*")}
+    return sorted((path for path, number in numbered.items() if number.isdecimal()), key=lambda p: int(numbered[p]))
+
+
 def read_manifest(checkpoint: Path) -> CheckpointManifest:
     """The manifest of a checkpoint; CheckpointDamaged when it is missing or unreadable."""
     try:
@@ -67,7 +73,7 @@ def manifests(folder: Path) -> list[CheckpointManifest]:
 def latest_verified(folder: Path, plan_sha256: str) -> tuple[Path | None, list[CheckpointDamaged]]:
     """The newest checkpoint whose files are intact and belong to this plan, and what was wrong with newer ones."""
     damaged: list[CheckpointDamaged] = []
-    for path in sorted(folder.glob("step-*"), reverse=True):
+    for path in reversed(_in_order(folder)):
         try:
             manifest = verify(path)
         except CheckpointDamaged as error:
@@ -96,7 +102,7 @@ def scored(found: Iterable[CheckpointManifest], metric: Metric) -> list[ScoredCh
 def find_checkpoints(folder: Path) -> list[Checkpoint]:
     """All checkpoints below `folder`, verified, in order of steps."""
     found = []
-    for path in sorted(folder.glob("step-*")):
+    for path in _in_order(folder):
         try:
             found.append(Checkpoint(path, tree_size(path), verify(path)))
         except CheckpointDamaged as error:

@@ -20,7 +20,7 @@ from app.domain.train_config import AUTO, TrainConfig
 from app.lora import fast
 from app.lora.adapter import attach, parameter_table
 from app.lora.base_model import LoadedBase, load_base
-from app.lora.hardware import detect
+from app.lora.hardware import choose_device, detect
 from app.lora.tokenization import Encoded, cut, encode, load_tokenizer
 from app.models.base_models import locate
 from app.runs.directory import RunDirectory
@@ -51,7 +51,8 @@ def assemble(run: RunDirectory, context: RunContext) -> Assembly:
     located = locate(config.model.name, config.model.revision)
     tokenizer = load_tokenizer(located.directory)
     whole = {name: encode(tokenizer, part.texts, None) for name, part in data.splits.items()}
-    base = load_base(located, data.report.identity.labels, config.training.seed)
+    device = choose_device(_planned_device(run) or config.training.device)
+    base = load_base(located, data.report.identity.labels, config.training.seed, device)
     plan = _load_or_make_plan(run, config, data, whole["train"], base)
     context.report(Planned(plan=plan.model_dump(mode="json")))
     torch.set_num_threads(plan.num_threads)
@@ -108,6 +109,11 @@ def _load_or_make_plan(
     if not run.environment.is_file():
         write_json(run.environment, describe_environment())
     return plan
+
+
+def _planned_device(run: RunDirectory) -> str | None:
+    """The device of the plan on disk; this machine must have it, whatever the configuration says."""
+    return str(read_json(run.plan)["device"]) if run.plan.is_file() else None
 
 
 def _check_plan_fits(plan: TrainingPlan, version: str, base: BaseModelFacts) -> None:

@@ -4,10 +4,12 @@ import logging
 import signal
 import threading
 import time
+from contextlib import suppress
 from types import FrameType, TracebackType
 
 import psutil
 
+from app.domain.errors import StorageError
 from app.domain.events import Event, SystemSampled
 from app.monitor.logging_utils import describe_event
 from app.monitor.system_metrics import SystemSampler
@@ -80,4 +82,5 @@ class RunDirectoryContext:
         while not self._done.wait(SAMPLE_SECONDS):
             reading = sampler.sample()
             self.readings.append(reading)
-            self.report(reading)
+            with suppress(StorageError):  # the training itself will meet a full disk, and say so
+                self.report(reading)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from math import isfinite
 from pathlib import Path
 
 from app.domain.errors import ProofFailed
@@ -38,7 +39,7 @@ def prove(run: RunDirectory, base_directory: Path, *, num_threads: int, split: s
 def judge(measured: dict[str, float]) -> Proof:
     """Apply the limits to what the fresh process measured."""
     agreement, difference = measured["label_agreement"], measured["max_abs_logit_diff"]
-    passed = agreement >= MIN_LABEL_AGREEMENT and difference <= MAX_LOGIT_DIFF
+    passed = isfinite(difference) and agreement >= MIN_LABEL_AGREEMENT and difference <= MAX_LOGIT_DIFF
     detail = (
         f"{measured['rows']:g} rows scored by a fresh process: {agreement:.2%} of the labels agree, "
         f"largest logit difference {difference:.2g}"

@@ -19,20 +19,19 @@ from app.lora.inference import predict_logits
 from app.runs.analysis import analyze
 from app.runs.checkpoints import (
     checkpoint_path,
+    find_checkpoints,
     latest_verified,
-    manifests,
     read_manifest,
     remove_leftovers,
     scored,
-    verify,
 )
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json, write_json
 from app.runs.lock import run_lock
 from app.runs.receipt import write_receipt
-from app.train import checkpointing
 from app.train.assembly import Assembly, assemble
+from app.train.checkpointing import TRAINER_STATE, restore_adapter
 from app.train.context import RunDirectoryContext
 from app.train.evaluation import Evaluation
 from app.train.evaluator import evaluate
@@ -81,13 +80,18 @@ def _try_to_report(context: RunDirectoryContext, event: Event) -> None:
 
 
 def _run(run: RunDirectory, context: RunDirectoryContext) -> RunFinished:
+    stopped = RunFinished(state=TaskState.REVOKED, error_code="run.stopped", error_detail="stopped on request")
     assembly = assemble(run, context)
+    if context.should_stop():
+        return stopped
     context.report(StageChanged(stage=Stage.TRAINING))
     pace = _train(run, assembly, context)
-    if pace is None:
-        return RunFinished(state=TaskState.REVOKED, error_code="run.stopped", error_detail="stopped on request")
+    if pace is None or context.should_stop():
+        return stopped
     context.report(StageChanged(stage=Stage.EVALUATING))
     result = _evaluate(run, assembly, context)
+    if context.should_stop():
+        return stopped
     context.report(StageChanged(stage=Stage.PROVING))
     proof = prove(run, assembly.base_directory, num_threads=assembly.plan.num_threads)
     _record(run, assembly, context, result, pace, proof)
@@ -125,13 +129,13 @@ def _is_trained(checkpoint: Path, assembly: Assembly) -> bool:
     """Whether training ends with this checkpoint: the planned steps are done, or patience ran out."""
     if read_manifest(checkpoint).step >= assembly.plan.total_steps:
         return True
-    history = read_json(checkpoint / checkpointing.TRAINER_STATE)["log_history"]
+    history = read_json(checkpoint / TRAINER_STATE)["log_history"]
     return stopped_early(history, assembly.plan)
 
 
 def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) -> dict[str, Evaluation]:
     """Score the best checkpoint in fp32, save it as the final model and keep every prediction."""
-    _restore_best(run, assembly)
+    _restore_best(run, assembly, context)
     plan, labels = assembly.plan, assembly.report.identity.labels
     logits = {
         name: predict_logits(
@@ -178,22 +182,20 @@ def _prune(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) 
     apply_retention(run.checkpoints, config.metric, config.keep, context)
 
 
-def _restore_best(run: RunDirectory, assembly: Assembly) -> None:
-    """Load the best intact checkpoint into the model; the last one where the best is damaged."""
+def _restore_best(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) -> None:
+    """Load the best of the intact checkpoints into the model, the last where none has a score."""
     metric = assembly.plan.config.checkpoints.metric
-    found = manifests(run.checkpoints)
-    chosen = choose(scored(found, metric), metric)
-    for step in dict.fromkeys([chosen.get("best"), chosen.get("last")]):
-        if step is None:
-            continue
-        path = checkpoint_path(run.checkpoints, step)
-        try:
-            verify(path)
-        except CheckpointDamaged:
-            continue
-        checkpointing.restore_adapter(assembly.model, path)
-        return
-    raise TrainingFailed("no intact checkpoint is left to evaluate", hint="resume the run")
+    intact = []
+    for checkpoint in find_checkpoints(run.checkpoints):
+        if checkpoint.manifest is not None:
+            intact.append(checkpoint.manifest)
+        else:
+            context.report(Warned(code=CheckpointDamaged.code, message=checkpoint.damage or ""))
+    chosen = choose(scored(intact, metric), metric)
+    step = chosen.get("best", chosen.get("last"))
+    if step is None:
+        raise TrainingFailed("no intact checkpoint is left to evaluate", hint="resume the run")
+    restore_adapter(assembly.model, checkpoint_path(run.checkpoints, step))
 
 
 def _record(

@@ -234,7 +234,7 @@ class LoraTrainer(Trainer):
             scheduler=self.lr_scheduler,
             state=self.state,
         )
-        self.context.report(CheckpointSaved(step=step, path=path.name, size_bytes=tree_size(path)))
+        self.context.report(CheckpointSaved(step=step, path=_relative(path), size_bytes=tree_size(path)))
         config = self.plan.config.checkpoints
         apply_retention(self._checkpoints, config.metric, ["best", *config.keep], self.context)
 
@@ -248,6 +248,11 @@ class LoraTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             checkpointing.restore_rng(Path(checkpoint))
+
+
+def _relative(checkpoint: Path) -> str:
+    """A checkpoint's path below its run directory."""
+    return checkpoint.relative_to(checkpoint.parents[2]).as_posix()
 
 
 def apply_retention(folder: Path, metric: Metric, keep: Sequence[CheckpointReason], context: RunContext) -> None:

@@ -118,6 +118,18 @@ def test_evaluations_take_about_a_tenth_of_the_time() -> None:
     assert round(many.total_steps / many.eval_every) == 12
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"model": {"max_length": 4096}}, "more than minilm can read"),
+        ({"training": {"max_steps": 5, "warmup_steps": 50}}, "not below the 5 steps"),
+    ],
+)
+def test_what_cannot_take_effect_is_refused(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        _plan(config)
+
+
 def test_warm_up_is_a_share_below_one_and_steps_from_one_on() -> None:
     assert _plan({"training": {"max_steps": 200, "warmup_steps": 0.06}}).warmup_steps == 12
     assert _plan({"training": {"max_steps": 200, "warmup_steps": 5}}).warmup_steps == 5

@@ -30,6 +30,12 @@ def test_a_tie_goes_to_the_lower_loss_then_to_the_earlier_step() -> None:
     assert choose(found, "accuracy")["best"] == 20
 
 
+def test_scores_closer_than_the_noise_are_told_apart_by_the_loss() -> None:
+    found = [_checkpoint(217, 0.8727, 0.340, rows=872), _checkpoint(651, 0.8704, 0.329, rows=872)]
+    assert choose(found, "accuracy")["best"] == 651
+    assert choose([c.model_copy(update={"num_eval_rows": 10**6}) for c in found], "accuracy")["best"] == 217
+
+
 def test_a_loss_is_better_when_smaller() -> None:
     found = [_checkpoint(10, 0.9), _checkpoint(20, 0.2), _checkpoint(30, 0.4)]
     assert choose(found, "loss")["best"] == 20

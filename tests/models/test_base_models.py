@@ -24,13 +24,24 @@ def test_minilm_comes_with_the_installation() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("distilbert-base-uncase", "distilbert-base-uncased"), ("robrta-base", "roberta-base"), ("mini-lm", "minilm")],
+    [
+        ("distilbert-base-uncase", "distilbert-base-uncased"),
+        ("robrta-base", "roberta-base"),
+        ("mini-lm", "minilm"),
+        ("minilmm", "minilm"),
+    ],
 )
 def test_a_misspelt_name_is_answered_with_the_nearest(typed: str, meant: str) -> None:
     with pytest.raises(ModelUnusable) as caught:
         locate(typed)
     assert typed in caught.value.message
     assert meant in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "xlm-roberta-base", "roberta-large"])
+def test_other_names_are_asked_of_the_hub(name: str) -> None:
+    with pytest.raises(ModelUnusable, match="could not be fetched from the hub"):
+        locate(name)
 
 
 def test_a_directory_that_does_not_exist_is_not_asked_of_the_hub() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.events import EvalLogged, ParametersCounted, RunFinished, StageChanged
+from app.domain.events import CheckpointSaved, EvalLogged, ParametersCounted, RunFinished, StageChanged
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json
@@ -110,6 +110,8 @@ def test_a_run_leaves_every_file_it_promises(minilm_run: RunDirectory) -> None:
         assert path.is_file(), path
     for name in ("report.html", "confusion.png", "calibration.png", "predictions.parquet"):
         assert (run.evaluation / name).stat().st_size > 0, name
+    saved = [event.path for event in read_events(run.events) if isinstance(event, CheckpointSaved)]
+    assert saved[0] == "artifacts/checkpoints/step-000005"
     steps = sorted(path.name for path in run.checkpoints.iterdir())
     assert steps[-1] == "step-000012"
     assert set(read_json(run.metrics)) == {"eval", "test", "train"}
@@ -166,6 +168,23 @@ def test_a_changed_adapter_fails_the_proof(minilm_run: RunDirectory, tmp_path: P
     save_file(state, weights, metadata={"format": "pt"})
     assert changed_files(copy) == ["artifacts/final_model/adapter_model.safetensors"]
     with pytest.raises(ProofFailed, match="largest logit difference"):
+        prove(copy, locate("minilm").directory, num_threads=1)
+
+
+def test_a_model_that_answers_no_number_fails_the_proof(minilm_run: RunDirectory, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from app.domain.errors import ProofFailed
+    from app.models.base_models import locate
+    from app.train.proof import prove
+
+    shutil.copytree(minilm_run.path, tmp_path / "results" / "nan")
+    copy = RunDirectory(tmp_path / "results" / "nan")
+    weights = copy.final_model / "adapter_model.safetensors"
+    state = load_file(weights)
+    state[next(name for name in state if name.endswith("classifier.bias"))][1] = float("nan")
+    save_file(state, weights, metadata={"format": "pt"})
+    with pytest.raises(ProofFailed):
         prove(copy, locate("minilm").directory, num_threads=1)
 
 

@@ -22,6 +22,7 @@ STEPS = {"max_steps": 6, "per_device_train_batch_size": 8, "learning_rate": 5e-3
         ("dora", {"use_dora": True}),
         ("pissa", {"init_lora_weights": "pissa"}),
         ("olora", {"init_lora_weights": "olora"}),
+        ("orthogonal", {"init_lora_weights": "orthogonal"}),
     ],
 )
 def test_variants_of_lora_are_proven_too(
