@@ -4,7 +4,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.domain.errors import ConfigError
 
@@ -14,23 +14,38 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    results_dir: Path = Path("results")
-    database_url: str = ""
-    serve_port: int = Field(8002, ge=1, le=65535)
+    results_dir: Path = Field(Path("results"), description="a path")
+    database_url: str = Field("", description="an SQLAlchemy URL")
+    serve_port: int = Field(8002, ge=1, le=65535, description="a whole number from 1 to 65535")
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file in the results directory, in use where there is no `DATABASE_URL`."""
+        return self.results_dir / "experiments.db"
 
     @property
     def effective_database_url(self) -> str:
-        """`DATABASE_URL`, or the SQLite file in the results directory."""
-        return self.database_url or f"sqlite:///{self.results_dir / 'experiments.db'}"
+        """`DATABASE_URL`, or that of the SQLite file."""
+        return self.database_url or f"sqlite:///{self.database_file}"
+
+
+DOTENV = Path(".env")
 
 
 def _dotenv(path: Path) -> dict[str, str]:
     """Read `KEY=value` lines; quotes around a value are dropped, `#` starts a comment line."""
     if not path.is_file():
         return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8 text", hint="save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}", hint="check its owner and permissions") from error
     values = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        key, separator, value = line.strip().partition("=")
+    for line_text in text.splitlines():
+        key, separator, value = line_text.strip().partition("=")
         if separator and not key.startswith("#"):
             values[key.strip()] = value.strip().strip("\"'")
     return values
@@ -38,13 +53,23 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 @lru_cache
 def get_settings() -> Settings:
-    """The settings of this process: the environment first, then `.env` in the working directory."""
-    values = {**_dotenv(Path(".env")), **os.environ}
+    """The settings of this process: the environment first, then `.env` in the working directory.
+
+    Raises ConfigError, one line for all that is wrong.
+    """
+    values = {**_dotenv(DOTENV), **os.environ}
     known = {name: values[name.upper()] for name in Settings.model_fields if values.get(name.upper())}
     try:
         return Settings.model_validate(known)
-    except ValueError as error:
-        raise ConfigError(f"environment: {error}", hint="see .env.example") from error
+    except ValidationError as error:
+        wrong = "; ".join(_describe(str(fault["loc"][0]), fault["input"]) for fault in error.errors())
+        raise ConfigError(wrong, hint="see .env.example") from error
+
+
+def _describe(name: str, given: str) -> str:
+    variable = name.upper()
+    place = "" if os.environ.get(variable) else f"{DOTENV}: "
+    return f"{place}{variable}={given!r} is not allowed; expected {Settings.model_fields[name].description}"
 
 
 def share_cores() -> None:

@@ -5,6 +5,7 @@ import sys
 import urllib.error
 import urllib.request
 
+from app.domain.errors import PlatformError
 from app.settings import get_settings
 
 TIMEOUT_SECONDS = 60
@@ -31,6 +32,9 @@ def main(arguments: list[str]) -> int:
             print("error: there is no text to classify", file=sys.stderr)
             print("  hint: make predict-text text='What a lovely place.'", file=sys.stderr)
             return 2
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except urllib.error.HTTPError as error:
         print(f"error: the service answered {error.code}: {error.read().decode(errors='replace')}", file=sys.stderr)
         return 1

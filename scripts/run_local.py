@@ -9,4 +9,10 @@ import sys
 from pathlib import Path
 
 command = str(Path(sys.executable).with_name("finetune"))
-os.execv(command, [command, "train", os.environ["config"], *shlex.split(os.environ.get("args", ""))])
+try:
+    words = shlex.split(os.environ.get("args", ""))
+except ValueError as error:
+    print(f"error: args={os.environ['args']!r}: {error}", file=sys.stderr)
+    print("  hint: every quote that opens must close", file=sys.stderr)
+    raise SystemExit(2) from None
+os.execv(command, [command, "train", os.environ["config"], *words])

@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from app.domain.errors import PlatformError
 from app.settings import get_settings
 
 
@@ -14,8 +15,12 @@ def newest_log(results_dir: Path) -> Path | None:
 
 
 def main() -> int:
-    """Print the log; 1 when there is none."""
-    results_dir = get_settings().results_dir
+    """Print the log; 1 when there is none, 2 when the settings are wrong."""
+    try:
+        results_dir = get_settings().results_dir
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     log = newest_log(results_dir)
     if log is None:
         print(f"error: no run has written a log in {results_dir}", file=sys.stderr)

@@ -41,9 +41,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        from app.settings import get_settings
-
-        log = output.log_crash(get_settings().results_dir)
+        log = output.log_crash()
         place = f"; the traceback is in {log}" if log else ""
         print(f"error: {type(error).__name__}: {error}{place}", file=sys.stderr)
         print("  hint: run the same command with --debug to see the traceback", file=sys.stderr)

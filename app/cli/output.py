@@ -26,16 +26,17 @@ def show_json_line(value: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Print a table; numbers are right-aligned, empty cells show as a dash."""
+    """Print a table; numbers are right-aligned, empty cells show as a dash, brackets and colons as they are."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=None if title is None else Text(title), title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*("-" if cell is None or cell == "" else str(cell) for cell in row))
+        table.add_row(*(Text("-" if cell is None or cell == "" else str(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -69,13 +70,16 @@ def exit_status(error: PlatformError) -> int:
     return EXIT_USAGE if isinstance(error, InvalidInput) else EXIT_FAILED
 
 
-def log_crash(results_dir: Path) -> Path | None:
-    """Append the current exception's traceback to `cli-errors.log`; None where that cannot be written."""
-    path = results_dir / "cli-errors.log"
+def log_crash() -> Path | None:
+    """Append the current exception's traceback to `cli-errors.log` in the results directory; None where it cannot."""
+    from app.settings import get_settings
+
+    crash = traceback.format_exc()
     try:
+        path = get_settings().results_dir / "cli-errors.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
-            log.write(f"--- {datetime.now(UTC).isoformat()} {sys.argv}\n{traceback.format_exc()}\n")
-    except OSError:
+            log.write(f"--- {datetime.now(UTC).isoformat()} {sys.argv}\n{crash}\n")
+    except (OSError, PlatformError):
         return None
     return path

@@ -32,7 +32,7 @@ def predict(
         check_format(out)
     rows = read_texts(file, text_column) if file else list(texts or [])
     blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
-    if blank and not file:
+    if blank:
         raise InvalidInput(f"text {blank[0]} is empty", hint="leave it out")
     share_cores()
     from app.serving.predictor import load_run

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from app.data.readers import read
 from app.domain.errors import InvalidInput
+from app.domain.train_config import AUTO
 from app.runs.files import write_bytes_atomic
 
 if TYPE_CHECKING:
     from app.serving.predictor import Prediction
 
+MAX_ROWS_SHOWN = 10
 _FORMATS = (".csv", ".jsonl", ".parquet")
 
 
 def read_texts(file: Path, text_column: str) -> list[str]:
-    """The texts of a file, row by row; a row that cannot be read stops everything and is named."""
-    rows = read(str(file), text_column=text_column)
+    """The texts of a file, row by row; a row that cannot be read or has no text stops everything and is named."""
+    rows = read(str(file), text_column=text_column, want_label=False)
     if rows.unreadable:
         number, reason = rows.unreadable[0]
         raise InvalidInput(
@@ -28,9 +30,14 @@ def read_texts(file: Path, text_column: str) -> list[str]:
         )
     if rows.detected.text_column is None:
         raise InvalidInput(
-            f"{file} has no column {text_column!r}",
+            f"no column of {file} looks like texts" if text_column == AUTO else f"{file} has no column {text_column!r}",
             hint=f"--text-column is one of {', '.join(rows.detected.columns)}",
         )
+    blank = [number for number, text in zip(rows.numbers, rows.texts, strict=True) if not text.strip()]
+    if blank:
+        numbers = ", ".join(map(str, blank[:MAX_ROWS_SHOWN])) + (", ..." if len(blank) > MAX_ROWS_SHOWN else "")
+        what = f"row {numbers} has no text" if len(blank) == 1 else f"rows {numbers} have no text ({len(blank)} rows)"
+        raise InvalidInput(f"{file}: {what}", hint="write a text there, or take the row out")
     return rows.texts
 
 

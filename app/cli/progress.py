@@ -54,7 +54,7 @@ class PlainView:
             self._show_parameters(event)
         elif isinstance(event, Warned):
             hint = f" ({event.hint})" if event.hint else ""
-            self.console.print(f"warning: {event.message}{hint}", style="yellow", markup=False, highlight=False)
+            self.console.print(Text(f"warning: {event.message}{hint}", style="yellow"))
         elif isinstance(event, StageChanged):
             self.stage = event.stage
         elif isinstance(event, StepLogged):
@@ -70,7 +70,7 @@ class PlainView:
         if isinstance(event, StageChanged):
             self._line(f"stage: {event.stage}")
         elif isinstance(event, EvalLogged):
-            scores = ", ".join(f"{name} {value:.4g}" for name, value in event.metrics.items())
+            scores = ", ".join(f"{name} {_score(name, value)}" for name, value in event.metrics.items())
             self._line(f"evaluation at step {event.step} (epoch {event.epoch:.2f}): {scores}")
         elif isinstance(event, StepLogged) and (
             event.step >= event.total_steps or time.monotonic() - self._last_line > PLAIN_SECONDS_BETWEEN_LINES
@@ -102,7 +102,7 @@ class PlainView:
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def _show_decisions(self, decisions: list[dict[str, Any]]) -> None:
         if not decisions:
@@ -121,7 +121,7 @@ class PlainView:
         columns = list(event.groups[0]) if event.groups else []
         for name in columns:
             numeric = any(_is_number(group.get(name)) for group in event.groups)
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+            table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
         for group in event.groups:
             table.add_row(*(Text(_short(group.get(name))) for name in columns))
         self.console.print(table if columns else title)
@@ -192,6 +192,11 @@ def make_view(console: Console) -> PlainView:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _score(name: str, value: float) -> str:
+    """Shares in percent, as in every other place; a loss as it is."""
+    return f"{100 * value:.1f} %" if name == "accuracy" or name.endswith("_f1") else f"{value:.4g}"
 
 
 def _short(value: Any) -> str:

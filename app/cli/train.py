@@ -177,7 +177,7 @@ class _Job:
         self._print(f"{len(identity.labels)} labels ({_some(identity.labels)}); rows: {counts}")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def _ask_column(role: str, choices: list[str]) -> str:
@@ -247,14 +247,15 @@ def show_outcome(outcome: "Outcome", console: "Console") -> None:
 
 def _show_result(outcome: "Outcome", console: "Console") -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from app.services.results import result_rows, result_sentence
 
     name = outcome.run.name
-    console.print(result_sentence(outcome.run), style="bold", markup=False, highlight=False)
+    console.print(result_sentence(outcome.run), style="bold", markup=False, emoji=False, highlight=False)
     table = Table(show_header=False)
     for label, value in result_rows(outcome.run):
-        table.add_row(label, value)
+        table.add_row(Text(label), Text(value))
     console.print(table)
     report = outcome.run.evaluation / "report.html"
     for line in (
@@ -262,4 +263,4 @@ def _show_result(outcome: "Outcome", console: "Console") -> None:
         f"finetune serve --run {name}",
         f"open {report}" if sys.platform == "darwin" else f"xdg-open {report}",
     ):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {line}", markup=False, emoji=False, highlight=False, soft_wrap=True)

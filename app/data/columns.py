@@ -158,6 +158,25 @@ def _ambiguous(role: str, candidates: list[str], sample: _Sample) -> AmbiguousCo
     )
 
 
+def choose_text_column(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> ColumnChoice:
+    """Pick the text column from a sample of rows that need no label; a label only helps to tell what is no text.
+
+    Raises AmbiguousColumns where several columns could be the text and are equally good.
+    """
+    sample = _Sample(columns, rows)
+    text, why, candidates = _choose_text(sample, columns)
+    if candidates:
+        raise _ambiguous("text", candidates, sample)
+    if text is None and len(columns) == 1:
+        text, why = columns[0], "it is the only column"
+    if text is None and len(columns) == 2:
+        label, _, _ = _choose_label(sample, columns)
+        if label is not None:
+            text = next(c for c in columns if c != label)
+            why = f"column '{text}' is the only one beside the label"
+    return ColumnChoice(text, None, {"text_column": why} if text is not None else {})
+
+
 def choose_columns(
     columns: Sequence[str], rows: Sequence[Sequence[str | None]], text_column: str = AUTO, label_column: str = AUTO
 ) -> ColumnChoice:

@@ -97,6 +97,19 @@ def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | U
             yield row[:expected]
 
 
+def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
+    """Make one row of each line, blank ones before the last text included; rows count as lines do."""
+    num_blank = 0
+    for ended_line in lines:
+        line = ended_line.rstrip("\r\n")
+        if not line.strip():
+            num_blank += 1
+            continue
+        yield from ([""] for _ in range(num_blank))
+        num_blank = 0
+        yield Unreadable("longer than max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
+
+
 def called(separator: str) -> str:
     """The name of a separator, for sentences."""
     return "space" if separator == " " else SEPARATORS[separator]

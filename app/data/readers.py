@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.data import hub
-from app.data.columns import choose_columns
+from app.data.columns import ColumnChoice, choose_columns, choose_text_column
 from app.data.detection import (
     Dialect,
     Unreadable,
@@ -27,6 +27,7 @@ from app.data.detection import (
     column_names,
     count_lost_lines,
     split_rows,
+    whole_lines,
 )
 from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
 from app.data.json_records import json_document, json_lines
@@ -139,6 +140,12 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
     return _Source(found.sha256, detected, records)
 
 
+def _read_lines(path: Path, found: Survey, max_row_bytes: int) -> _Source:
+    reasons = {"encoding": found.reason, "format": "each line of a .txt file is one text"}
+    detected = Detected(format="text", encoding=found.encoding, header=False, columns=["1"], reasons=reasons)
+    return _Source(found.sha256, detected, whole_lines(_lines(path, found, max_row_bytes)))
+
+
 def _without_header(records: Iterator[list[str] | Unreadable]) -> Iterator[list[str] | Unreadable]:
     """Drop the first row that could be read; the header is no row."""
     dropped = False
@@ -226,7 +233,7 @@ def _read_hub(source: str) -> _Source:
     )
 
 
-def _open_source(source: str, max_row_bytes: int, asked: Sequence[str]) -> _Source:
+def _open_source(source: str, max_row_bytes: int, asked: Sequence[str], want_label: bool) -> _Source:
     if source.startswith(hub.PREFIX):
         return _read_hub(source)
     path = Path(source).expanduser()
@@ -236,6 +243,8 @@ def _open_source(source: str, max_row_bytes: int, asked: Sequence[str]) -> _Sour
     if is_parquet:
         return _read_parquet(path)
     found = survey(path)
+    if not want_label and not asked and path.suffix.lower() == ".txt":
+        return _read_lines(path, found, max_row_bytes)
     with _reading(path), open_text(path, found) as file_text:
         head = file_text.read(1 << 16)
     if kind := _json_kind(head, path.suffix.lower()):
@@ -258,22 +267,25 @@ def read(
     *,
     text_column: str = AUTO,
     label_column: str = AUTO,
+    want_label: bool = True,
     max_row_bytes: int = 8_000_000,
     like: Detected | None = None,
 ) -> Rows:
     """Read a file path or `hub:ID`; its layout is found out, its columns chosen where they are `auto`.
 
+    Without `want_label` no column is taken for labels, and a .txt file is one text a line unless its column is given.
     `like` is how the training data was read: its columns are taken where this source has them too. Raises
     DataUnreadable where there is nothing to read, AmbiguousColumns where `auto` cannot choose.
     """
     bound = min(max_row_bytes, MAX_ROW_BYTES)
-    opened = _open_source(source, bound, [c for c in (text_column, label_column) if c != AUTO])
+    opened = _open_source(source, bound, [c for c in (text_column, label_column) if c != AUTO], want_label)
     columns = opened.detected.columns
     sample = list(islice(opened.records, SAMPLE_ROWS))
     cells = [[as_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]
     if not sample:
         what = "a header but no rows" if opened.detected.header else "no rows"
-        raise DataUnreadable(f"{source} has {what}", hint="write one row for each example, text and label")
+        example = "example, text and label" if want_label else "text"
+        raise DataUnreadable(f"{source} has {what}", hint=f"write one row for each {example}")
     reasons = dict(opened.detected.reasons)
     wanted = {"text_column": text_column, "label_column": label_column}
     for role, asked in wanted.items():
@@ -281,7 +293,7 @@ def read(
         if asked == AUTO and known in columns:
             wanted[role] = known
             reasons[role] = f"column '{known}', as in the training data"
-    choice = choose_columns(columns, cells, **wanted)
+    choice = _choose(columns, cells, wanted, want_label)
     detected = opened.detected.model_copy(
         update={
             "text_column": choice.text,
@@ -292,6 +304,15 @@ def read(
     rows = Rows(source, opened.sha256, detected, text_column, label_column)
     _collect(rows, chain(sample, opened.records), choice.text, choice.label)
     return rows
+
+
+def _choose(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], wanted: dict[str, str], want_label: bool
+) -> ColumnChoice:
+    if want_label:
+        return choose_columns(columns, cells, **wanted)
+    text = wanted["text_column"]
+    return choose_text_column(columns, cells) if text == AUTO else ColumnChoice(text if text in columns else None, None)
 
 
 def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: str | None, label: str | None) -> None:

@@ -140,7 +140,7 @@ def choose_epochs(num_train: int, num_labels: int) -> tuple[float, str]:
     if num_train < 1000:
         epochs = 10
     elif per_label < 200:
-        epochs = 8
+        epochs = 6
     elif num_train < 6000:
         epochs = 5
     else:

@@ -109,7 +109,7 @@ def _encoder_linears(model: PreTrainedModel, heads: list[str]) -> list[str]:
     kinds: dict[str, None] = {}
     for name, module in model.named_modules():
         inside = name.startswith(_encoder_prefix(model)) and "embedding" not in name
-        if inside and isinstance(module, nn.Linear) and not set(name.split(".")) & set(heads):
+        if inside and isinstance(module, nn.Linear) and not set(name.split(".")) & {*heads, "pooler"}:
             parts = name.split(".")
             numbers = [index for index, part in enumerate(parts) if part.isdigit()]
             kinds[".".join(parts[numbers[-1] + 1 :]) if numbers else name] = None

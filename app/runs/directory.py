@@ -78,6 +78,11 @@ def open_run(results_dir: Path, name: str) -> RunDirectory:
     return RunDirectory(results_dir / name)
 
 
+def how_to_resume(run: RunDirectory) -> str:
+    """The end of a hint about a name that is taken; empty where there is nothing to go on with."""
+    return f", or continue it with --resume {run.name}" if is_run(run.path) and not run.is_complete else ""
+
+
 def create_run(results_dir: Path, name: str) -> RunDirectory:
     """Make the directory of a new run; of two processes asking for one name, one gets a Conflict."""
     check_run_name(name)
@@ -89,14 +94,22 @@ def create_run(results_dir: Path, name: str) -> RunDirectory:
         except FileExistsError:
             raise Conflict(
                 f"a run named {name!r} exists already in {results_dir}",
-                hint=f"choose another --name, or continue it with --resume {name}",
+                hint=f"choose another --name{how_to_resume(RunDirectory(path))}",
                 code="run.exists",
             ) from None
     return RunDirectory(path)
 
 
 def create_numbered_run(results_dir: Path, experiment_name: str, taken: Iterable[str] = ()) -> RunDirectory:
-    """Make the next free `<experiment_name>-<NNN>`; names in `taken` count as used though no directory has them."""
+    """Make the next free `<experiment_name>-<NNN>`; names in `taken` count as used though no directory has them.
+
+    Raises InvalidInput for a name that leaves no room for the number.
+    """
+    if not re.fullmatch(RUN_NAME_PATTERN, f"{experiment_name}-001"):
+        raise InvalidInput(
+            f"no run can be named after experiment {experiment_name!r}: {experiment_name}-001 is no run name",
+            hint="experiment_name: at most 94 letters, digits, '.', '_', '-', the first a letter or digit",
+        )
     pattern = re.compile(re.escape(experiment_name) + r"-(\d{3,})")
     existing = [p.name for p in results_dir.iterdir()] if results_dir.is_dir() else []
     numbers = [int(match[1]) for name in (*existing, *taken) if (match := pattern.fullmatch(name))]

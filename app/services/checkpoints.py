@@ -59,7 +59,7 @@ def prune(run: RunDirectory, keep: Sequence[CheckpointReason] | None = None, dat
             record = experiments.get(session, run.name)
             if record is not None:
                 for one in going:
-                    metrics.remove_checkpoint(session, record.experiment.id, path=one["path"])
+                    metrics.remove_checkpoint(session, record.experiment.id, step=one["step"])
     return sum(one["size_bytes"] for one in going)
 
 

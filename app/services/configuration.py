@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import ConfigError
-from app.domain.train_config import TrainConfig
+from app.domain.train_config import AUTO, TrainConfig
 from app.services.configuration_help import allowed_values, is_group, keys_beside, nearest_key
 
 MAX_FILE_BYTES = 200_000
@@ -49,6 +49,12 @@ class _Sources:
         group[key[-1]] = value
         self.places[key] = place
 
+    def add(self, key: Key, values: Sequence[Any], place: str) -> None:
+        """Append what a list at a dotted key lacks; what is there and no list stays, to be refused."""
+        known = _look_up(self.values, key)
+        if known is None or isinstance(known, list):
+            self.put(key, [*(known or []), *(value for value in values if value not in (known or []))], place)
+
     def place(self, key: Key) -> str:
         """Where a key, or the nearest group above it, was given."""
         for length in range(len(key), 0, -1):
@@ -62,6 +68,7 @@ def load_config(
 ) -> TrainConfig:
     """Read a configuration; later sources win: file, then `--set key=value`, then `options` by dotted key.
 
+    A list among the options is added to the list there is.
     Raises ConfigError with one line a problem, all of them.
     """
     sources = _Sources()
@@ -70,7 +77,9 @@ def load_config(
     for text in sets:
         _read_set(text, sources)
     for key, value in (options or {}).items():
-        if value is not None:
+        if isinstance(value, list):
+            sources.add(tuple(key.split(".")), value, f"option for {key}")
+        elif value is not None:
             sources.put(tuple(key.split(".")), value, f"option for {key}")
     config = None if sources.problems and not sources.values else _validate(sources)
     if sources.problems or config is None:
@@ -82,7 +91,8 @@ def ineffective_settings(config: TrainConfig) -> list[str]:
     """Settings that were given and cannot take effect beside the others, one sentence each."""
     training, data, model, lora = config.training, config.data, config.model, config.lora
     warnings = []
-    if training.max_steps is not None and "num_train_epochs" in training.model_fields_set:
+    epochs_given = "num_train_epochs" in training.model_fields_set and training.num_train_epochs != AUTO
+    if training.max_steps is not None and epochs_given:
         warnings.append("training.num_train_epochs has no effect: training.max_steps decides")
     if data.eval is not None and "eval_fraction" in data.model_fields_set:
         warnings.append("data.eval_fraction has no effect: data.eval is given")

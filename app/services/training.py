@@ -20,7 +20,14 @@ from app.domain.events import Event
 from app.domain.plan import TrainingPlan
 from app.domain.task import TaskState
 from app.domain.train_config import TrainConfig
-from app.runs.directory import RunDirectory, check_run_name, create_numbered_run, create_run, open_run
+from app.runs.directory import (
+    RunDirectory,
+    check_run_name,
+    create_numbered_run,
+    create_run,
+    how_to_resume,
+    open_run,
+)
 from app.runs.files import read_json, write_bytes_atomic, write_json
 from app.runs.lock import is_locked, next_attempt
 from app.services.installation import Installation
@@ -87,12 +94,14 @@ def check_name(installation: Installation, name: str) -> None:
     """Refuse a run name that is taken, before any work is done for it."""
     check_run_name(name)
     with installation.database.read() as session:
-        known = experiments.get(session, name) is not None
-    if known or (installation.results_dir / name).exists():
+        record = experiments.get(session, name)
+        task = record.task if record else None
+        hopeless = task is not None and task.state == TaskState.FAILURE and not task.retryable
+    path = installation.results_dir / name
+    if record is not None or path.exists():
+        or_resume = "" if hopeless else how_to_resume(RunDirectory(path))
         raise Conflict(
-            f"a run named {name!r} exists already",
-            hint=f"choose another --name, or continue it with --resume {name}",
-            code="run.exists",
+            f"a run named {name!r} exists already", hint=f"choose another --name{or_resume}", code="run.exists"
         )
 
 

@@ -12,6 +12,7 @@ from app.domain.errors import InvalidInput, PlatformError
 from app.domain.quantities import format_bytes
 from app.runs.directory import RunDirectory, is_run, open_run
 from app.services.checkpoints import list_checkpoints, parse_keep, plan_pruning, prune
+from app.services.installation import database_of
 from app.settings import get_settings
 
 COLUMNS = ("step", "epoch", "accuracy", "loss", "seconds", "kept as", "size", "files")
@@ -99,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.verb == "list":
             show_list(run, given.json)
         else:
-            show_pruning(run, given.keep, given.yes, given.json, database=None)
+            database = database_of(run, get_settings()) if given.yes else None
+            show_pruning(run, given.keep, given.yes, given.json, database)
     except PlatformError as error:
         hint = f" ({error.hint})" if error.hint else ""
         print(f"error: {error.message}{hint}", file=sys.stderr)

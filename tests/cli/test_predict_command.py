@@ -105,3 +105,39 @@ def test_an_unknown_run_names_the_nearest(predict: Callable[..., str]) -> None:
     with pytest.raises(NotFound) as caught:
         predict("--run", "tiny-01", "text")
     assert "tiny-001" in caught.value.hint
+
+
+def test_a_text_with_brackets_is_shown_as_written(predict: Callable[..., str]) -> None:
+    assert "the [/INST] is [red] :smile:" in predict("the [/INST] is [red] :smile:")
+
+
+def test_a_text_file_of_sentences_is_classified_line_by_line(predict: Callable[..., str], tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    lines = [f"{'Good' if n % 2 else 'Bad'}, it was visit {n}" for n in range(30)]
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    predict("--file", str(source), "--out", str(out))
+    assert [json.loads(line)["text"] for line in out.read_text(encoding="utf-8").splitlines()] == lines
+
+
+def test_a_file_with_columns_like_labels_asks_for_none(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,category,rating\nI loved it,a,1\nnever again,b,2\nso so,a,1\n", encoding="utf-8")
+    assert len(json.loads(predict("--file", str(source), "--json"))) == 3
+
+
+def test_rows_without_a_text_are_named(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id,text\n1,I loved it\n2,\n3,  \n4,so so\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"in\.csv: rows 2, 3 have no text \(2 rows\)"):
+        predict("--file", str(source))
+    (tmp_path / "in.txt").write_text("one\n\nthree\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"in\.txt: row 2 has no text"):
+        predict("--file", str(tmp_path / "in.txt"))
+
+
+def test_a_file_without_texts_says_which_columns_there_are(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("a,b,c\n1,2,3\n4,5,6\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="looks like texts") as caught:
+        predict("--file", str(source))
+    assert "--text-column is one of" in caught.value.hint

@@ -206,3 +206,43 @@ def test_on_a_terminal_an_ambiguous_column_is_asked_for(tmp_path: Path) -> None:
     terminal.wait_for("text from 'sentence'")
     terminal.wait_for("report.html")
     assert terminal.close() == 0
+
+
+def test_labels_texts_and_file_names_may_have_brackets(finetune: Finetune, tmp_path: Path) -> None:
+    folder = tmp_path / "data [" / "b]:smile:"
+    folder.mkdir(parents=True)
+    path = folder / "[x] [red].csv"
+    rows = [f"[/INST] text {'one' if n % 2 else 'two'} number {n},{'[/x]' if n % 2 else '[red]'}" for n in range(40)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    validated = finetune("data", "validate", str(path))
+    assert validated.status == 0, validated.err
+    assert "[/x]" in validated.out
+    assert "[red]" in validated.out
+    trained = finetune("train", "--data", str(path), "--name", "mine")
+    assert trained.status == 0, trained.err
+    assert str(path) in trained.out
+    for words in (("list",), ("show", "mine")):
+        shown = finetune("experiments", *words)
+        assert shown.status == 0, shown.err
+        assert "[red]" in shown.out
+
+
+def test_allow_adds_to_the_findings_a_configuration_allows(finetune: Finetune, tmp_path: Path) -> None:
+    config, data = tmp_path / "my.yaml", tmp_path / "few.csv"
+    rows = [f"text {'one' if n % 2 else 'two'} number {n},{'a' if n % 2 else 'b'}" for n in range(40)]
+    data.write_text("text,label\n" + "\n".join([*rows, ",a"]) + "\n", encoding="utf-8")
+    config.write_text("data:\n  allow: [duplicates]\n", encoding="utf-8")
+    answer = finetune("train", str(config), "--data", str(data), "--name", "mine", "--allow", "empty_text")
+    assert answer.status == 0, answer.err
+    shown = json.loads(finetune("experiments", "show", "mine", "--json").out)
+    assert shown["config"]["data"]["allow"] == ["duplicates", "empty_text"]
+
+
+def test_a_taken_name_offers_resume_only_where_that_can_help(finetune: Finetune, reviews: Path) -> None:
+    for name, engine in (("good", "succeed"), ("diverged", "fail"), ("lost", "vanish")):
+        finetune("train", "--data", str(reviews), "--name", name, engine=engine)
+    hints = {
+        name: finetune("train", "--data", str(reviews), "--name", name).err for name in ("good", "diverged", "lost")
+    }
+    assert ["--resume" in hint for hint in hints.values()] == [False, False, True]
+    assert all("choose another --name" in hint for hint in hints.values())

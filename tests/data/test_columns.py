@@ -1,6 +1,6 @@
 import pytest
 
-from app.data.columns import choose_columns
+from app.data.columns import choose_columns, choose_text_column
 from app.domain.errors import AmbiguousColumns, InvalidInput
 
 TEXTS = [f"sentence number {i} about the {w} of the house" for i, w in enumerate(["roof", "door", "wall", "floor"] * 6)]
@@ -85,3 +85,16 @@ def test_a_given_column_that_is_not_there_is_none() -> None:
 def test_one_column_cannot_be_both() -> None:
     with pytest.raises(InvalidInput, match="both column 'text'"):
         choose_columns(["text"], _rows(TEXTS), text_column="text", label_column="text")
+
+
+def test_a_text_column_needs_no_label_beside_it() -> None:
+    other = ["a", "a", "b", "c"] * 6
+    assert choose_text_column(["text", "category", "rating"], _rows(TEXTS, other, LABELS)).text == "text"
+    assert choose_text_column(["x"], _rows(LABELS)).text == "x"
+    assert choose_text_column(["x", "label"], _rows(IDS, LABELS)).text == "x"
+
+
+def test_two_possible_texts_are_answered_with_both_names() -> None:
+    with pytest.raises(AmbiguousColumns) as caught:
+        choose_text_column(["premise", "hypothesis"], _rows(TEXTS, TEXTS[::-1]))
+    assert (caught.value.role, caught.value.choices) == ("text", ["premise", "hypothesis"])

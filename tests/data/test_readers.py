@@ -219,3 +219,52 @@ def test_a_bound_beyond_what_can_be_counted_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     _write_csv(path)
     assert len(read(str(path), max_row_bytes=10**30).texts) == 4
+
+
+def test_a_text_file_without_labels_is_one_text_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    lines = ["Good, I liked it", "Bad, I did not", "Good, again", '{"a": 1}', "Bad, 太糟了", "[INST] text"] * 5
+    path.write_text("\n".join(lines) + "\n\n", encoding="utf-8")
+    rows = read(str(path), want_label=False)
+    assert rows.texts == lines
+    assert (rows.detected.text_column, rows.detected.label_column, rows.detected.header) == ("1", None, False)
+
+
+def test_a_blank_line_between_texts_is_a_row_where_lines_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("\none\n \ntwo\n\n", encoding="utf-8")
+    assert read(str(path), want_label=False).texts == ["", "one", "", "two"]
+
+
+def test_an_overlong_line_is_an_unreadable_text(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("one\n" + "x" * 500 + "\nthree\n", encoding="utf-8")
+    rows = read(str(path), want_label=False, max_row_bytes=100)
+    assert (rows.texts, rows.numbers, [number for number, _ in rows.unreadable]) == (["one", "three"], [1, 3], [2])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_without_labels_only_the_text_column_is_chosen(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"in{suffix}"
+    rows = [{"text": f"text, number {n}", "category": "ab"[n % 2], "rating": n % 3} for n in range(30)]
+    if suffix == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    found = read(str(path), want_label=False)
+    assert found.texts == [row["text"] for row in rows]
+    assert found.detected.label_column is None
+
+
+def test_a_column_asked_for_in_a_text_file_is_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("id,text\n1,one text\n2,another text\n", encoding="utf-8")
+    assert read(str(path), text_column="text", want_label=False).texts == ["one text", "another text"]

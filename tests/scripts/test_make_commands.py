@@ -93,3 +93,17 @@ def test_no_log_yet_says_how_to_get_one(repository: Path) -> None:
     result = _run(repository, "show_log.py")
     assert result.returncode == 1
     assert "make run-local" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("ask_service.py", "health"), ("show_log.py",)])
+def test_a_wrong_setting_is_one_line_and_a_hint(command: tuple[str, ...], repository: Path) -> None:
+    result = _run(repository, *command, SERVE_PORT="abc")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: SERVE_PORT='abc' is not allowed; expected a whole number from 1 to 65535\n")
+    assert result.stderr.count("\n") == 2
+
+
+def test_a_quote_left_open_is_told(repository: Path) -> None:
+    result = _run(repository, "run_local.py", config="config/default.yaml", args="--name 'mine")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: args=")

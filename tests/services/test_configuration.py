@@ -146,3 +146,17 @@ def test_every_key_says_what_it_takes() -> None:
     keys = leaf_keys(TrainConfig)
     assert ("lora", "r") in keys
     assert len(keys) > 35
+
+
+def test_a_list_among_the_options_is_added_to_the_list_there_is(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("data:\n  allow: [duplicates]\n")
+    options = {"data.allow": ["empty_text", "duplicates"]}
+    assert load_config(tmp_path / "my.yaml", [], options).data.allow == ["duplicates", "empty_text"]
+    assert load_config(None, [], options).data.allow == ["empty_text", "duplicates"]
+    with pytest.raises(ConfigError, match=r"--set data\.allow=3: data\.allow: 3 is not allowed"):
+        load_config(None, ["data.allow=3"], options)
+
+
+def test_epochs_left_to_the_plan_are_no_setting_without_effect() -> None:
+    config = load_config(None, ["training.max_steps=5", "training.num_train_epochs=auto"])
+    assert ineffective_settings(config) == []

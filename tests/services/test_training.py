@@ -18,7 +18,7 @@ from app.domain.events import Event, StageChanged, StepLogged
 from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts, TrainingPlan, make_plan
 from app.domain.task import Stage, TaskState
 from app.domain.train_config import TrainConfig
-from app.runs.directory import RunDirectory
+from app.runs.directory import RunDirectory, create_numbered_run
 from app.runs.event_log import append_event, read_events
 from app.runs.files import write_json
 from app.runs.lock import run_lock
@@ -278,3 +278,10 @@ def test_the_child_stops_when_its_supervisor_dies_and_the_run_is_shown_as_it_end
         assert record is not None
         assert record.task is not None
         assert record.task.state == "REVOKED"
+
+
+def test_an_experiment_whose_runs_would_have_too_long_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="-001 is no run name") as caught:
+        create_numbered_run(tmp_path / "results", "a" * 98)
+    assert "at most 94" in caught.value.hint
+    assert not (tmp_path / "results").exists()

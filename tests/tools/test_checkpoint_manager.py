@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.db.repositories import experiments, metrics
+from app.db.session import Database, open_database
 from app.domain.errors import Conflict, InvalidInput
 from app.domain.train_config import TrainConfig
 from app.runs.checkpoints import verify
@@ -13,6 +15,7 @@ from app.runs.directory import RunDirectory
 from app.runs.files import hash_tree, write_json
 from app.runs.lock import run_lock
 from app.services.checkpoints import parse_keep, prune
+from app.settings import Settings
 from app.tools.checkpoint_manager import main
 
 ACCURACY = {10: 0.80, 20: 0.90, 30: 0.95, 40: 0.70}
@@ -116,3 +119,38 @@ def test_an_unknown_reason_is_refused() -> None:
 def test_an_unknown_run_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "no-such-run"]) == 2
     assert "no run 'no-such-run'" in capsys.readouterr().err
+
+
+def record(run: RunDirectory, paths: str) -> Database:
+    """A database beside the run that knows its checkpoints by `paths`."""
+    database = open_database(Settings(results_dir=run.results_dir).effective_database_url)
+    with database.write() as session:
+        experiment_id, _ = experiments.create(
+            session,
+            name=run.name,
+            experiment_name="a",
+            config={},
+            base_model="minilm",
+            data_name="d",
+            data_version=None,
+            seed=1,
+            run_dir=run.name,
+        )
+        for step in ACCURACY:
+            metrics.put_checkpoint(session, experiment_id, step=step, path=paths.format(step), size_bytes=1)
+    return database
+
+
+@pytest.mark.parametrize("paths", ["artifacts/checkpoints/step-{:06d}", "step-{:06d}"])
+def test_what_is_pruned_is_forgotten_by_the_database_beside_the_run(run: RunDirectory, paths: str) -> None:
+    database = record(run, paths)
+    assert main(["prune", str(run.path), "--yes"]) == 0
+    with database.read() as session:
+        found = experiments.get(session, run.name)
+        assert found is not None
+        assert [row.step for row in metrics.checkpoints(session, found.experiment.id)] == steps(run) == [20, 30, 40]
+
+
+def test_a_run_without_a_database_is_given_none(run: RunDirectory) -> None:
+    assert main(["prune", str(run.path), "--yes"]) == 0
+    assert not list(run.results_dir.glob("experiments.db*"))
