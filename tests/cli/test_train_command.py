@@ -231,11 +231,11 @@ def test_allow_adds_to_the_findings_a_configuration_allows(finetune: Finetune, t
     config, data = tmp_path / "my.yaml", tmp_path / "few.csv"
     rows = [f"text {'one' if n % 2 else 'two'} number {n},{'a' if n % 2 else 'b'}" for n in range(40)]
     data.write_text("text,label\n" + "\n".join([*rows, ",a"]) + "\n", encoding="utf-8")
-    config.write_text("data:\n  allow: [duplicates]\n", encoding="utf-8")
+    config.write_text("data:\n  allow: [duplicate]\n", encoding="utf-8")
     answer = finetune("train", str(config), "--data", str(data), "--name", "mine", "--allow", "empty_text")
     assert answer.status == 0, answer.err
     shown = json.loads(finetune("experiments", "show", "mine", "--json").out)
-    assert shown["config"]["data"]["allow"] == ["duplicates", "empty_text"]
+    assert shown["config"]["data"]["allow"] == ["duplicate", "empty_text"]
 
 
 def test_a_taken_name_offers_resume_only_where_that_can_help(finetune: Finetune, reviews: Path) -> None:

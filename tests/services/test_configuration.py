@@ -149,10 +149,10 @@ def test_every_key_says_what_it_takes() -> None:
 
 
 def test_a_list_among_the_options_is_added_to_the_list_there_is(tmp_path: Path) -> None:
-    (tmp_path / "my.yaml").write_text("data:\n  allow: [duplicates]\n")
-    options = {"data.allow": ["empty_text", "duplicates"]}
-    assert load_config(tmp_path / "my.yaml", [], options).data.allow == ["duplicates", "empty_text"]
-    assert load_config(None, [], options).data.allow == ["empty_text", "duplicates"]
+    (tmp_path / "my.yaml").write_text("data:\n  allow: [duplicate]\n")
+    options = {"data.allow": ["empty_text", "duplicate"]}
+    assert load_config(tmp_path / "my.yaml", [], options).data.allow == ["duplicate", "empty_text"]
+    assert load_config(None, [], options).data.allow == ["empty_text", "duplicate"]
     with pytest.raises(ConfigError, match=r"--set data\.allow=3: data\.allow: 3 is not allowed"):
         load_config(None, ["data.allow=3"], options)
 
