@@ -121,8 +121,9 @@ def test_a_text_file_of_sentences_is_classified_line_by_line(predict: Callable[.
 
 def test_a_file_with_columns_like_labels_asks_for_none(predict: Callable[..., str], tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
-    source.write_text("text,category,rating\nI loved it,a,1\nnever again,b,2\nso so,a,1\n", encoding="utf-8")
-    assert len(json.loads(predict("--file", str(source), "--json"))) == 3
+    rows = [f"it was visit {n},{'ab'[n % 2]},{n % 3}" for n in range(12)]
+    source.write_text("text,category,rating\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    assert len(json.loads(predict("--file", str(source), "--json"))) == 12
 
 
 def test_rows_without_a_text_are_named(predict: Callable[..., str], tmp_path: Path) -> None:
