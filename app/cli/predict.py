@@ -19,18 +19,23 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="print a JSON list")] = False,
 ) -> None:
     """Classify texts, or every row of a file, with a finished run."""
-    from app.cli.prediction_files import check_format, read_texts, write_predictions
+    from app.cli.prediction_files import check_out, read_texts, write_predictions
     from app.domain.errors import InvalidInput
     from app.runs.directory import choose_run
     from app.settings import get_settings, share_cores
 
-    if bool(texts) == (file is not None):
+    if texts and file is not None:
+        raise InvalidInput("give texts or --file, not both", hint="classify the file in a command of its own")
+    if not texts and file is None:
         raise InvalidInput("there is nothing to classify", hint='give texts, or --file: finetune predict "some words"')
     if out is not None and file is None:
         raise InvalidInput("--out goes with --file", hint="redirect the output to keep it")
     if out is not None:
-        check_format(out)
+        check_out(out)
     rows = read_texts(file, text_column) if file else list(texts or [])
+    for number, text in enumerate(rows, 1):
+        if not _is_utf8(text):
+            raise InvalidInput(f"text {number} is not valid UTF-8", hint="give it in UTF-8, or leave it out")
     blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
     if blank:
         raise InvalidInput(f"text {blank[0]} is empty", hint="leave it out")
@@ -48,3 +53,12 @@ def predict(
     else:
         cells = [[a.label_name, f"{a.probability:.4f}", text[:100]] for a, text in zip(answers, rows, strict=True)]
         output.show_table(["label", "probability", "text"], cells)
+
+
+def _is_utf8(text: str) -> bool:
+    """False for the lone surrogates that bytes of another encoding become on the command line."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -50,10 +50,12 @@ def write_predictions(out: Path, texts: Sequence[str], answers: "Sequence[Predic
     write_bytes_atomic(out, _encoded(out.suffix.lower(), records))
 
 
-def check_format(out: Path) -> None:
-    """InvalidInput when predictions cannot be written in the format of the file's name."""
+def check_out(out: Path) -> None:
+    """InvalidInput when predictions cannot be written in the format of the file's name, or the file is there."""
     if out.suffix.lower() not in _FORMATS:
         raise InvalidInput(f"{out}: no such format", hint=f"the name ends in one of {', '.join(_FORMATS)}")
+    if out.exists():
+        raise InvalidInput(f"{out} exists already", hint="give --out another name; nothing is overwritten")
 
 
 def _encoded(kind: str, records: list[dict[str, object]]) -> bytes:

@@ -142,3 +142,24 @@ def test_a_file_without_texts_says_which_columns_there_are(predict: Callable[...
     with pytest.raises(InvalidInput, match="looks like texts") as caught:
         predict("--file", str(source))
     assert "--text-column is one of" in caught.value.hint
+
+
+def test_a_file_that_exists_is_never_overwritten(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("text,label\nI loved it,good\nnever again,bad\n", encoding="utf-8")
+    before = source.read_bytes()
+    with pytest.raises(InvalidInput, match=r"in\.csv exists already"):
+        predict("--file", str(source), "--out", str(source))
+    assert source.read_bytes() == before
+
+
+def test_texts_and_a_file_are_not_mixed(predict: Callable[..., str], tmp_path: Path) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("one\ntwo\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="texts or --file, not both"):
+        predict("a text", "--file", str(source))
+
+
+def test_a_text_that_is_not_utf8_is_named(predict: Callable[..., str]) -> None:
+    with pytest.raises(InvalidInput, match="text 2 is not valid UTF-8"):
+        predict("I loved it", b"caf\xe9".decode("utf-8", "surrogateescape"))
