@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import PlatformError
 from app.runs.directory import RunDirectory
@@ -28,14 +29,46 @@ logger = logging.getLogger(__name__)
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
 
+MAX_BODY_BYTES = 16_000_000
+"""Room for the longest text allowed with every character escaped."""
+
+
+class BodyLimit:
+    """ASGI middleware: a request body that is too large, or grows so, is refused before it is held in memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting what arrives."""
+        announced = dict(scope.get("headers", ())).get(b"content-length", b"0")
+        received = int(announced) if announced.isdigit() else 0
+
+        async def counted() -> Message:
+            nonlocal received
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+            message = await receive()
+            if not announced.isdigit() or announced == b"0":
+                received += len(message.get("body", b""))
+            return message
+
+        await self._app(scope, counted, send)
+
+
 def create_app(predictor: Predictor) -> FastAPI:
     """The service for one loaded adapter."""
     app = FastAPI(title="Finetune-30-days inference", version="1")
+    app.add_middleware(BodyLimit)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK_HOSTS)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _crashed)
-    problems: dict[int | str, dict[str, Any]] = {422: {"model": Problem}, 500: {"model": Problem}}
+    problems: dict[int | str, dict[str, Any]] = {
+        413: {"model": Problem},
+        422: {"model": Problem},
+        500: {"model": Problem},
+    }
 
     @app.get("/health")
     def health() -> HealthResponse:

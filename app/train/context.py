@@ -1,6 +1,7 @@
 """The engine's three verbs over a run directory: report to events.jsonl, save while it is ours, stop on SIGTERM."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -30,6 +31,7 @@ class RunDirectoryContext:
         owner = read_attempt(run)
         self._attempt = owner.number if owner else 1
         self._token = owner.token if owner else ""
+        self._parent = os.getppid()
         self._stop = threading.Event()
         self._done = threading.Event()
         self._writing = threading.Lock()
@@ -58,6 +60,11 @@ class RunDirectoryContext:
     def should_stop(self) -> bool:
         """True after SIGTERM or SIGINT."""
         return self._stop.is_set()
+
+    @property
+    def parent_is_gone(self) -> bool:
+        """Whether the process that started this one has died, so that the stop was nobody's wish."""
+        return os.getppid() != self._parent
 
     def __enter__(self) -> "RunDirectoryContext":
         if threading.current_thread() is threading.main_thread():

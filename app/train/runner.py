@@ -80,18 +80,17 @@ def _try_to_report(context: RunDirectoryContext, event: Event) -> None:
 
 
 def _run(run: RunDirectory, context: RunDirectoryContext) -> RunFinished:
-    stopped = RunFinished(state=TaskState.REVOKED, error_code="run.stopped", error_detail="stopped on request")
     assembly = assemble(run, context)
     if context.should_stop():
-        return stopped
+        return _stopped(context)
     context.report(StageChanged(stage=Stage.TRAINING))
     pace = _train(run, assembly, context)
     if pace is None or context.should_stop():
-        return stopped
+        return _stopped(context)
     context.report(StageChanged(stage=Stage.EVALUATING))
     result = _evaluate(run, assembly, context)
     if context.should_stop():
-        return stopped
+        return _stopped(context)
     context.report(StageChanged(stage=Stage.PROVING))
     proof = prove(run, assembly.base_directory, num_threads=assembly.plan.num_threads)
     _record(run, assembly, context, result, pace, proof)
@@ -99,12 +98,21 @@ def _run(run: RunDirectory, context: RunDirectoryContext) -> RunFinished:
     return RunFinished(state=TaskState.SUCCESS, accuracy=result["eval"].accuracy)
 
 
+def _stopped(context: RunDirectoryContext) -> RunFinished:
+    """The end of a run that saved and stopped: as somebody wished, or because its supervisor died."""
+    if context.parent_is_gone:
+        detail = "the process that started the run died; what was done until then is saved"
+        return RunFinished(state=TaskState.FAILURE, error_code="run.lost", error_detail=detail, retryable=True)
+    return RunFinished(state=TaskState.REVOKED, error_code="run.stopped", error_detail="stopped on request")
+
+
 def _train(run: RunDirectory, assembly: Assembly, context: RunDirectoryContext) -> Pace | None:
     """Train from the last good checkpoint to the end; None when asked to stop before it."""
     remove_leftovers(run.checkpoints)
     latest, damaged = latest_verified(run.checkpoints, assembly.plan_sha256)
+    onward = f"training goes on from {latest.name}" if latest else "none is left: training starts again from step 0"
     for error in damaged:
-        context.report(Warned(code=error.code, message=error.message, hint="training goes on from an earlier one"))
+        context.report(Warned(code=error.code, message=error.message, hint=onward))
     if latest is not None and _is_trained(latest, assembly):
         return pace_of(latest)
     trainer = LoraTrainer(

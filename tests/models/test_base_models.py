@@ -74,6 +74,24 @@ def test_a_model_with_code_of_its_own_is_refused(tiny_model: Callable[..., Path]
         locate(str(directory))
 
 
+@pytest.mark.parametrize("keep", [0, 7, 100, -1])
+def test_damaged_weights_are_refused_before_they_are_loaded(
+    keep: int, tiny_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    directory = _copy(tiny_model("bert"), tmp_path / "model")
+    weights = directory / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(ModelUnusable, match="damaged or incomplete"):
+        locate(str(directory))
+
+
+def test_a_directory_without_a_tokenizer_is_refused(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    directory = _copy(tiny_model("bert"), tmp_path / "model")
+    (directory / "tokenizer.json").unlink()
+    with pytest.raises(ModelUnusable, match="has no tokenizer"):
+        locate(str(directory))
+
+
 def test_a_directory_without_config_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnusable, match=r"no config\.json"):
         locate(str(tmp_path))

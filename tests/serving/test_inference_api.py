@@ -55,6 +55,15 @@ def test_a_wrong_body_is_refused_with_the_place(client: TestClient, body: object
     assert len(answer.text) < 2000
 
 
+def test_a_body_too_large_is_refused(client: TestClient) -> None:
+    body = b'{"text": "' + b"x" * 17_000_000 + b'"}'
+    announced = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    pieces = (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))
+    chunked = client.post("/predict", content=pieces, headers={"Content-Type": "application/json"})
+    assert [announced.status_code, chunked.status_code] == [413, 413]
+    assert "16000000" in announced.json()["detail"]
+
+
 def test_another_host_name_is_refused(client: TestClient) -> None:
     assert client.get("/health", headers={"Host": "attacker.example"}).status_code == 400
 
