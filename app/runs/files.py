@@ -7,9 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import StorageError
+
+Record = TypeVar("Record", bound=BaseModel)
 
 
 @contextmanager
@@ -76,6 +80,21 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StorageError(f"cannot read {path}: {error}", code="storage.unreadable") from error
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """Read a JSON file as a record; StorageError names the file and the first wrong key."""
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        raise StorageError(f"cannot read {path}: {first_fault(error)}", code="storage.unreadable") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first of the things that are wrong, as `key: what`, on one line."""
+    fault = error.errors()[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    return f"{key}: {fault['msg']}" if key else str(fault["msg"])
 
 
 def sha256_bytes(content: bytes) -> str:

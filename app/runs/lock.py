@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from app.domain.errors import Conflict
 from app.domain.manifest import Attempt
 from app.runs.directory import RunDirectory
-from app.runs.files import read_json, storage_errors, write_json
+from app.runs.files import read_record, storage_errors, write_json
 
 
 @contextmanager
@@ -41,10 +41,10 @@ def is_locked(run: RunDirectory) -> bool:
 
 
 def read_attempt(run: RunDirectory) -> Attempt | None:
-    """The attempt that owns the run, or None before the first."""
+    """The attempt that owns the run, or None before the first; StorageError when attempt.json is damaged."""
     if not run.attempt.is_file():
         return None
-    return Attempt.model_validate(read_json(run.attempt))
+    return read_record(run.attempt, Attempt)
 
 
 def next_attempt(run: RunDirectory, token: str) -> Attempt:

@@ -3,7 +3,7 @@
 from app.domain.errors import StorageError
 from app.domain.manifest import Proof, Receipt
 from app.runs.directory import RunDirectory
-from app.runs.files import hash_tree, read_json, sha256_file, write_json
+from app.runs.files import hash_tree, read_record, sha256_file, write_json
 
 
 def _receipted_files(run: RunDirectory) -> dict[str, str]:
@@ -30,14 +30,14 @@ def write_receipt(run: RunDirectory, *, data_version: str, code_revision: str, p
 
 
 def read_receipt(run: RunDirectory) -> Receipt:
-    """The receipt of a complete run; StorageError when the run is not complete."""
+    """The receipt of a complete run; StorageError when the run is not complete or the receipt is damaged."""
     if not run.is_complete:
         raise StorageError(
             f"run {run.name!r} has no receipt: it did not finish",
             hint=f"continue it with `finetune train --resume {run.name}`",
             code="run.incomplete",
         )
-    return Receipt.model_validate(read_json(run.receipt))
+    return read_record(run.receipt, Receipt)
 
 
 def changed_files(run: RunDirectory) -> list[str]:

@@ -14,24 +14,31 @@ from pydantic import ValidationError
 from app.db.repositories import experiments, tasks
 from app.db.session import Database
 from app.domain.data_report import DataReport
-from app.domain.errors import ConfigError, Conflict, NotFound
+from app.domain.errors import ConfigError, Conflict, InvalidInput, NotFound, StorageError
 from app.domain.events import Event, RunFinished
+from app.domain.manifest import Attempt, Receipt
+from app.domain.plan import TrainingPlan
 from app.domain.train_config import TrainConfig
 from app.runs.directory import RunDirectory, check_run_name, is_run
 from app.runs.event_log import read_events
-from app.runs.files import read_json, storage_errors
+from app.runs.files import first_fault, read_json, read_record, storage_errors
 from app.runs.lock import is_locked, read_attempt
 from app.runs.receipt import changed_files
 from app.services.installation import Installation
-from app.services.recording import Claim, Recorder, complete_ending, ending, lost
+from app.services.recording import SPLITS, Claim, Recorder, complete_ending, ending, lost
+
+RECORDED_NUMBERS = ("accuracy", "macro_f1", "loss", "runtime_seconds")
 
 
 def read_config(run: RunDirectory) -> TrainConfig:
     """config.yaml of a run; ConfigError names the file when somebody damaged it."""
     try:
         return TrainConfig.model_validate(yaml.safe_load(run.config.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{run.config} cannot be used: {error}", hint="it was changed after the run began") from error
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        raise ConfigError(
+            f"{run.config} cannot be used: {reason}", hint="it was changed after the run began"
+        ) from error
 
 
 def import_run(installation: Installation, path: Path) -> str:
@@ -42,20 +49,60 @@ def import_run(installation: Installation, path: Path) -> str:
     check_run_name(source.name)
     with installation.database.read() as session:
         if experiments.get(session, source.name) is not None:
-            raise Conflict(f"a run named {source.name!r} is recorded already", code="run.exists")
+            raise Conflict(
+                f"a run named {source.name!r} is recorded already",
+                hint=f"see `finetune experiments show {source.name}`; under another directory name it can be imported",
+                code="run.exists",
+            )
     if is_locked(source):
         raise Conflict(f"run {source.name!r} is being written", hint="import it when it has ended", code="run.locked")
+    _check_records(source)
     if source.is_complete and (changed := changed_files(source)):
         raise Conflict(
             f"{path} is not what its receipt says: {', '.join(changed[:5])} changed",
             hint="take the unchanged run",
             code="receipt.mismatch",
         )
-    read_config(source)
-    inside = source.results_dir == installation.results_dir.resolve()
-    run = source if inside else _copy(source, installation.results_dir)
-    register(installation.database, run)
+    if source.results_dir == installation.results_dir.resolve():
+        register(installation.database, source)
+        return source.name
+    run = _copy(source, installation.results_dir)
+    try:
+        register(installation.database, run)
+    except BaseException:
+        # It is not recorded: the name stays free for another try.
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     return run.name
+
+
+def _check_records(run: RunDirectory) -> None:
+    """InvalidInput, naming the file and its first wrong key, when a record of the run cannot be read."""
+    kinds = {run.receipt: Receipt, run.attempt: Attempt, run.data_report: DataReport, run.plan: TrainingPlan}
+    read_config(run)
+    try:
+        for path, kind in kinds.items():
+            if path.exists():
+                read_record(path, kind)
+        for path in (run.metrics, run.environment):
+            if path.exists() and (wrong := _wrong_part(read_json(path))):
+                raise StorageError(f"cannot read {path}: {wrong}", code="storage.unreadable")
+    except StorageError as error:
+        raise InvalidInput(error.message, hint="take an undamaged copy of the run", code=error.code) from error
+
+
+def _wrong_part(content: object) -> str:
+    """What of metrics.json or environment.json has not the form that is recorded; empty when nothing."""
+    if not isinstance(content, dict):
+        return "expected an object"
+    for name in (*SPLITS, "train", "libraries"):
+        part = content.get(name) or {}
+        if not isinstance(part, dict):
+            return f"{name}: expected an object"
+        for key in RECORDED_NUMBERS:
+            if not isinstance(part.get(key), int | float | None):
+                return f"{name}.{key}: expected a number"
+    return "" if isinstance(content.get("code_revision"), str | None) else "code_revision: expected text"
 
 
 def _copy(source: RunDirectory, results_dir: Path) -> RunDirectory:
@@ -81,7 +128,7 @@ def register(database: Database, run: RunDirectory) -> None:
     config, events = read_config(run), read_events(run.events)
     attempt = read_attempt(run)
     number = max([event.attempt for event in events], default=attempt.number if attempt else 1)
-    identity = DataReport.model_validate(read_json(run.data_report)).identity if run.data_report.is_file() else None
+    identity = read_record(run.data_report, DataReport).identity if run.data_report.is_file() else None
     token = str(uuid.uuid4())
     with database.write() as session:
         experiment_id, task_id = experiments.create(

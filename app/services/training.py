@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.db.repositories import experiments, tasks
 from app.db.session import Session
 from app.domain.data_report import DataReport
-from app.domain.errors import ConfigError, Conflict, PlatformError
+from app.domain.errors import ConfigError, Conflict, PlatformError, StorageError
 from app.domain.events import Event
 from app.domain.plan import TrainingPlan
 from app.domain.task import TaskState
@@ -28,7 +28,7 @@ from app.runs.directory import (
     how_to_resume,
     open_run,
 )
-from app.runs.files import read_json, write_bytes_atomic, write_json
+from app.runs.files import first_fault, read_json, write_bytes_atomic, write_json
 from app.runs.lock import is_locked, next_attempt
 from app.services.installation import Installation
 from app.services.lost_runs import mark_lost_runs
@@ -82,12 +82,13 @@ def check_data(installation: Installation, config: TrainConfig) -> DataReport:
 
 def read_plan(path: Path) -> TrainingPlan:
     """A plan.json to repeat; ConfigError names the file and the first wrong key."""
+    hint = "take plan.json of a run"
     try:
         return TrainingPlan.model_validate(read_json(path))
+    except StorageError as error:
+        raise ConfigError(error.message, hint=hint) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path} is not a plan: {key}: {first['msg']}", hint="take plan.json of a run") from error
+        raise ConfigError(f"{path} is not a plan: {first_fault(error)}", hint=hint) from error
 
 
 def check_name(installation: Installation, name: str) -> None:

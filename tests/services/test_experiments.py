@@ -169,6 +169,35 @@ def test_a_run_that_was_changed_after_its_receipt_is_not_taken_in(
     assert not (tmp_path / "elsewhere" / "a").exists()
 
 
+DAMAGES = [
+    ("config.yaml", "lora: {r: many}", "lora.r"),
+    ("config.yaml", "lora: {r: [", "config.yaml"),
+    ("data_report.json", "{", "data_report.json"),
+    ("receipt.json", '{"run": 1}', "run: "),
+    ("attempt.json", '{"number": "x"}', "number: "),
+    ("plan.json", "[]", "plan.json"),
+    ("metrics.json", '{"eval": {"accuracy": "high"}}', "eval.accuracy: "),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "words"), DAMAGES)
+def test_a_damaged_record_is_named_and_nothing_is_left_behind(
+    file: str, content: str, words: str, installation: MakeInstallation, tmp_path: Path
+) -> None:
+    run = train(installation("succeed"), "a")
+    before = (run.path / file).read_bytes() if (run.path / file).exists() else None
+    (run.path / file).write_text(content, encoding="utf-8")
+    elsewhere = open_installation(Settings(results_dir=tmp_path / "elsewhere"))
+    with pytest.raises(InvalidInput) as caught:
+        import_run(elsewhere, run.path)
+    assert str(run.path / file) in caught.value.message
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
+    assert not (elsewhere.results_dir / "a").exists()
+    (run.path / file).unlink() if before is None else (run.path / file).write_bytes(before)
+    assert import_run(elsewhere, run.path) == "a"
+
+
 def test_a_directory_that_is_no_run_is_not_taken_in(installation: MakeInstallation, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no run directory"):
         import_run(installation("succeed"), tmp_path)

@@ -229,6 +229,11 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
     path.write_text('{"config": {}}')
     with pytest.raises(ConfigError, match=r"plan\.json is not a plan: data"):
         training.read_plan(path)
+    (tmp_path / "torn.json").write_text("{")
+    for unreadable in (tmp_path / "torn.json", tmp_path / "missing.json", tmp_path):
+        with pytest.raises(ConfigError) as caught:
+            training.read_plan(unreadable)
+        assert caught.value.hint == "take plan.json of a run"
 
 
 def is_running(pid: int) -> bool:
