@@ -66,12 +66,12 @@ def train(
     }
     given = [value for value in (config, *(set_ or []), *options.values()) if value is not None]
     _refuse_together(resume, plan, name, given)
-    train_config = load_config(config, set_ or [], options) if not (resume or plan) else None
+    train_config = load_config(config, set_ or [], options) if resume is None and plan is None else None
     installation = open_installation(get_settings())
     job = _Job(installation, console, ask=not yes and sys.stdin.isatty() and console.is_terminal)
-    if resume:
+    if resume is not None:
         outcome = job.resume(resume)
-    elif plan:
+    elif plan is not None:
         outcome = job.repeat(plan, name)
     else:
         assert train_config is not None
@@ -86,11 +86,11 @@ def train(
 
 def _refuse_together(resume: str | None, plan: Path | None, name: str | None, given: list[Any]) -> None:
     """A run that goes on, and a plan that is repeated, have their settings already."""
-    if resume and plan:
+    if resume is not None and plan is not None:
         raise typer.BadParameter("--resume and --plan exclude each other")
-    if resume and (given or name):
+    if resume is not None and (given or name is not None):
         raise typer.BadParameter("--resume goes on with the run's own settings; give nothing else")
-    if plan and given:
+    if plan is not None and given:
         raise typer.BadParameter("--plan repeats the plan's own settings; only --name may be given with it")
 
 

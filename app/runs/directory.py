@@ -12,6 +12,8 @@ from app.domain.train_config import RUN_NAME_PATTERN
 from app.runs.files import storage_errors
 
 RESERVED_NAMES = frozenset({"datasets", "cache", "latest"})
+RESERVED_SUFFIXES = (".db", ".db-wal", ".db-shm", ".lock", ".log")
+"""Names of files that lie beside the runs end so."""
 
 
 class RunDirectory:
@@ -46,11 +48,12 @@ class RunDirectory:
 
 def check_run_name(name: str) -> None:
     """Refuse what is no run name: it becomes a directory, and part of commands to copy."""
-    if not re.fullmatch(RUN_NAME_PATTERN, name) or name in RESERVED_NAMES:
+    reserved = name in RESERVED_NAMES or name.endswith(RESERVED_SUFFIXES)
+    if reserved or not re.fullmatch(RUN_NAME_PATTERN, name):
         raise InvalidInput(
             f"run name {name!r} cannot be used",
             hint="1 to 100 letters, digits, '.', '_', '-'; first and last a letter or digit; "
-            f"not one of {', '.join(sorted(RESERVED_NAMES))}",
+            f"not one of {', '.join(sorted(RESERVED_NAMES))}; not ending in {', '.join(RESERVED_SUFFIXES)}",
         )
 
 

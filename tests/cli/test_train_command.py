@@ -70,6 +70,19 @@ def test_a_name_that_is_used_is_refused_before_the_data_is_read(finetune: Finetu
     assert answer.err.startswith("error: a run named 'mine' exists already")
 
 
+def test_going_on_with_an_empty_name_is_refused(finetune: Finetune) -> None:
+    answer = finetune("train", "--resume", "")
+    assert answer.status == 2
+    assert answer.err.startswith("error: run name '' cannot be used")
+
+
+@pytest.mark.parametrize("name", ["experiments.db", "experiments.db-wal", "cli-errors.log", "experiments.db.lock"])
+def test_a_run_cannot_be_named_as_a_file_beside_it(name: str, finetune: Finetune, reviews: Path) -> None:
+    answer = finetune("train", "--data", str(reviews), "--name", name)
+    assert answer.status == 2
+    assert f"run name '{name}' cannot be used" in answer.err
+
+
 def test_data_that_is_missing_leaves_no_run_behind(finetune: Finetune, tmp_path: Path) -> None:
     answer = finetune("train", "--data", "no-such-file.csv")
     assert answer.status == 2
