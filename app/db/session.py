@@ -77,7 +77,14 @@ def database_errors(url: URL) -> Iterator[None]:
             ) from error
         raise ServiceUnavailable(f"cannot reach {shown}: {reason}", hint="check DATABASE_URL") from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        if "not a database" in str(getattr(error, "orig", error)):
+        reason = str(getattr(error, "orig", error))
+        if "malformed" in reason:
+            raise StorageError(
+                f"{url.database or shown} is damaged: {reason}",
+                hint="move the file away; `finetune experiments import` brings each run back from its directory",
+                code="storage.unreadable",
+            ) from error
+        if "not a database" in reason:
             raise StorageError(
                 f"{shown} is not a database", hint="move the file away; a new one is made", code="storage.unreadable"
             ) from error
@@ -153,6 +160,7 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         yield
         return
     path = Path(f"{engine.url.database}.lock")
+    _refuse_file_as_directory(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -166,6 +174,18 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _refuse_file_as_directory(path: Path) -> None:
+    """Name the file that stands where a directory is needed; the operating system only says that it exists."""
+    for place in (path, *path.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise StorageError(
+                    f"cannot use {path}: {place} is a file, not a directory",
+                    hint="set RESULTS_DIR to a directory you may write to",
+                )
+            return
 
 
 @lru_cache

@@ -55,6 +55,24 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "storage.schema"
 
 
+def test_a_damaged_database_says_how_to_get_the_runs_back(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.db"
+    engine = make_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+    with pytest.raises(StorageError, match=r"experiments\.db is damaged") as caught:
+        migrate(make_engine(f"sqlite:///{path}"))
+    assert "finetune experiments import" in caught.value.hint
+
+
+def test_a_file_where_the_results_directory_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StorageError, match="results is a file, not a directory"):
+        migrate(make_engine(f"sqlite:///{tmp_path / 'results' / 'experiments.db'}"))
+
+
 def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "experiments.db"
     path.write_text("name,accuracy\n" * 1000)
