@@ -25,7 +25,7 @@ def show(
 
     loaded = load_config(config, set_ or [])
     for warning in ineffective_settings(loaded):
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {output.printable(warning)}", file=sys.stderr)
     if as_json:
         output.show_json(loaded.as_dict())
     else:

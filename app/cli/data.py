@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli import output
+
 if TYPE_CHECKING:
     from app.data.validation import Checked
     from app.domain.data_report import ValidationReport
@@ -33,7 +35,6 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
-    from app.cli import output
     from app.domain.train_config import DataConfig
 
     data = DataConfig(
@@ -84,24 +85,24 @@ def check_asking(data: "DataConfig", *, may_ask: bool = True) -> "tuple[DataConf
 
 def _ask(question: str, choices: list[str]) -> str:
     """Let the person pick one of `choices` by number or name; the question goes to stderr."""
-    typer.echo(question, err=True)
+    typer.echo(output.printable(question), err=True)
     for number, choice in enumerate(choices, 1):
-        typer.echo(f"  {number}  {choice}", err=True)
+        typer.echo(f"  {number}  {output.printable(choice)}", err=True)
     while True:
         answer: str = typer.prompt("number or name", err=True).strip()
         if answer in choices:
             return answer
         if answer.isdecimal() and 1 <= int(answer) <= len(choices):
             return choices[int(answer) - 1]
-        typer.echo(f"'{answer}' is none of them", err=True)
+        typer.echo(f"'{output.printable(answer)}' is none of them", err=True)
 
 
 def show_report(report: "ValidationReport", split: str | None = None) -> None:
     """Print how a file was read, its labels and its findings, for people."""
-    from app.cli import output
-
     name = Path(report.file).name if not report.file.startswith("hub:") else report.file
-    typer.echo(f"{name}{f' ({split})' if split else ''}: {report.rows:,} rows, {len(report.labels)} labels")
+    typer.echo(
+        f"{output.printable(name)}{f' ({split})' if split else ''}: {report.rows:,} rows, {len(report.labels)} labels"
+    )
     _show_detected(report)
     if report.labels:
         total = sum(report.labels.values())
@@ -110,13 +111,13 @@ def show_report(report: "ValidationReport", split: str | None = None) -> None:
         if len(rows) > MAX_LABELS_SHOWN:
             typer.echo(f"... and {len(rows) - MAX_LABELS_SHOWN} more labels (--json lists all)")
     for finding in report.findings:
-        typer.echo(f"{finding.severity}: {finding.code}: {finding.message}")
+        typer.echo(f"{finding.severity}: {finding.code}: {output.printable(finding.message)}")
         if finding.rows:
             more = ", ..." if finding.count > 10 else ""
             typer.echo(f"  rows: {', '.join(map(str, finding.rows[:10]))}{more}")
         for example in finding.examples:
-            typer.echo(f"  such as: {' '.join(example.split())}")
-        typer.echo(f"  fix: {finding.fix}")
+            typer.echo(f"  such as: {output.printable(' '.join(example.split()))}")
+        typer.echo(f"  fix: {output.printable(finding.fix)}")
     blocking = [finding.code for finding in report.findings if finding.severity == "error"]
     if blocking:
         typer.echo(f"not ready for training: {', '.join(blocking)}")
@@ -126,8 +127,6 @@ def show_report(report: "ValidationReport", split: str | None = None) -> None:
 
 
 def _show_detected(report: "ValidationReport") -> None:
-    from app.cli import output
-
     found = report.detected
     separators = {"\t": "tab", " ": "space"}
     choices = {

@@ -15,6 +15,7 @@ app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a run.")]
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+MAX_LISTED = 1_000_000
 WHERE_HELP = "For example: accuracy > 0.9 and state = SUCCESS"
 
 
@@ -22,7 +23,7 @@ WHERE_HELP = "For example: accuracy > 0.9 and state = SUCCESS"
 def list_(
     where: Annotated[str | None, typer.Option(metavar="CONDITION", help=WHERE_HELP)] = None,
     sort: Annotated[str | None, typer.Option(metavar="[-]COLUMN", help="Order; a minus means descending.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_LISTED, help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
@@ -33,6 +34,8 @@ def list_(
         output.show_json(found)
     elif not found and where is None:
         print("no runs yet; make one with `finetune train`")
+    elif not found:
+        print("no run matches")
     else:
         columns = ("name", "state", "created", "base model", "dataset", "accuracy", "macro F1", "seconds")
         output.show_table(columns, [_row(one) for one in found])
@@ -67,9 +70,10 @@ def compare(names: Names, as_json: AsJson = False) -> None:
     """Show where runs differ: settings, data, plan, scores."""
     from app.services.experiments import compare as compare_runs
 
-    if len(names) < 2:
-        raise typer.BadParameter("name at least two runs")
-    found = compare_runs(_installation(), list(dict.fromkeys(names)))
+    different = list(dict.fromkeys(names))
+    if len(different) < 2:
+        raise typer.BadParameter("name at least two different runs")
+    found = compare_runs(_installation(), different)
     if as_json:
         output.show_json(found)
         return
@@ -117,7 +121,7 @@ def export(
         return
     path = out or Path(f"{name}.{kind}")
     exporting.export_run(_installation(), name, path, kind)
-    print(path)
+    print(output.printable(str(path)))
 
 
 @app.command()
@@ -150,7 +154,7 @@ def assign(name: Name, owner: Annotated[str, typer.Argument(metavar="USER", help
     from app.services.experiments import assign as assign_run
 
     assign_run(_installation(), name, owner or None)
-    print(f"{name} belongs to {owner or 'nobody'}")
+    print(f"{name} belongs to {output.printable(owner) or 'nobody'}")
 
 
 @app.command()
@@ -169,7 +173,9 @@ def delete(
         delete_run(installation, name)
         print(f"deleted {name} ({format_bytes(size)})")
     else:
-        print(f"{path} ({format_bytes(size)}) and its record would go; give --yes to delete them")
+        print(
+            f"{output.printable(str(path))} ({format_bytes(size)}) and its record would go; give --yes to delete them"
+        )
 
 
 @app.command()
@@ -187,7 +193,7 @@ def logs(
     if run.log.is_file():
         with run.log.open(encoding="utf-8", errors="replace") as log:
             for line in log:
-                print(line, end="")
+                print(output.printable(line), end="")
 
 
 def _installation() -> "Installation":

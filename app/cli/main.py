@@ -1,11 +1,15 @@
 """Composition root of the command line: hangs the nouns together and turns known errors into one line."""
 
 import sys
+from typing import NoReturn
 
-import typer
+try:
+    import typer
 
-from app.cli import checkpoints, config, data, experiments, output, predict, serve, train
-from app.domain.errors import PlatformError
+    from app.cli import checkpoints, config, data, experiments, output, predict, serve, train
+    from app.domain.errors import PlatformError
+except KeyboardInterrupt:
+    sys.exit("stopped; nothing was begun")
 
 app = typer.Typer(
     name="finetune",
@@ -30,6 +34,12 @@ def main() -> None:
         sys.argv.remove("--debug")
     try:
         app()
+    except KeyboardInterrupt:
+        _stop()
+    except SystemExit as ended:
+        if ended.code == output.EXIT_INTERRUPTED:
+            _stop()
+        raise
     except PlatformError as error:
         if debug:
             raise
@@ -43,6 +53,13 @@ def main() -> None:
             raise
         log = output.log_crash()
         place = f"; the traceback is in {log}" if log else ""
-        print(f"error: {type(error).__name__}: {error}{place}", file=sys.stderr)
-        print("  hint: run the same command with --debug to see the traceback", file=sys.stderr)
+        output.show_failure(
+            f"{type(error).__name__}: {error}{place}", "run the same command with --debug to see the traceback"
+        )
         raise SystemExit(output.EXIT_FAILED) from None
+
+
+def _stop() -> NoReturn:
+    """End after a Ctrl-C: a run that has begun handles it itself, so here none has."""
+    print("stopped; nothing was begun", file=sys.stderr)
+    raise SystemExit(output.EXIT_FAILED) from None

@@ -1,6 +1,7 @@
 """The one place that prints: tables and sentences for people, JSON for programs, errors in one line."""
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,15 @@ from app.domain.errors import InvalidInput, PlatformError
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What steers a terminal or turns the order of text around, and halves of characters; not tab and line break."""
+
+
+def printable(text: str) -> str:
+    r"""The text with what would steer a terminal shown escaped, as in `\x1b`."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def show_json(value: Any) -> None:
@@ -31,12 +41,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=None if title is None else Text(title), title_justify="left", header_style="bold")
+    table = Table(title=None if title is None else Text(printable(title)), title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in rows)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("-" if cell is None or cell == "" else str(cell)) for cell in row))
+        table.add_row(*(Text("-" if cell is None or cell == "" else printable(str(cell))) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -60,9 +70,14 @@ def progress_bar(total: int, title: str, *, show: bool) -> Iterator[Callable[[in
 
 def show_error(error: PlatformError) -> None:
     """One line for the fault and one for the way out, on stderr."""
-    print(f"error: {error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+    show_failure(error.message, error.hint)
+
+
+def show_failure(message: str, hint: str = "") -> None:
+    """What went wrong and, where one is known, the way out, on stderr."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+    if hint:
+        print(f"  hint: {printable(hint)}", file=sys.stderr)
 
 
 def exit_status(error: PlatformError) -> int:

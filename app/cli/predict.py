@@ -47,7 +47,7 @@ def predict(
         answers = predictor.predict(rows, progress=advance)
     if out is not None:
         write_predictions(out, rows, answers)
-        typer.echo(f"{len(answers)} predictions written to {out}", err=True)
+        typer.echo(f"{len(answers)} predictions written to {output.printable(str(out))}", err=True)
     elif json:
         output.show_json([a.model_dump(exclude={"truncated"}) for a in answers])
     else:

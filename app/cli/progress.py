@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from app.cli.output import printable
 from app.domain.events import (
     EvalLogged,
     Event,
@@ -54,7 +55,7 @@ class PlainView:
             self._show_parameters(event)
         elif isinstance(event, Warned):
             hint = f" ({event.hint})" if event.hint else ""
-            self.console.print(Text(f"warning: {event.message}{hint}", style="yellow"))
+            self.console.print(Text(printable(f"warning: {event.message}{hint}"), style="yellow"))
         elif isinstance(event, StageChanged):
             self.stage = event.stage
         elif isinstance(event, StepLogged):
@@ -102,7 +103,7 @@ class PlainView:
 
     def _line(self, text: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def _show_decisions(self, decisions: list[dict[str, Any]]) -> None:
         if not decisions:
@@ -111,7 +112,8 @@ class PlainView:
         for name in ("setting", "value", "why"):
             table.add_column(name, overflow="fold")
         for decision in decisions:
-            table.add_row(Text(decision["key"]), Text(_short(decision["value"])), Text(decision["reason"]))
+            cells = (decision["key"], _short(decision["value"]), decision["reason"])
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         self.console.print(table)
 
     def _show_parameters(self, event: ParametersCounted) -> None:
@@ -123,7 +125,7 @@ class PlainView:
             numeric = any(_is_number(group.get(name)) for group in event.groups)
             table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
         for group in event.groups:
-            table.add_row(*(Text(_short(group.get(name))) for name in columns))
+            table.add_row(*(Text(printable(_short(group.get(name)))) for name in columns))
         self.console.print(table if columns else title)
 
 

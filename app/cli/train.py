@@ -177,13 +177,15 @@ class _Job:
         self._print(f"{len(identity.labels)} labels ({_some(identity.labels)}); rows: {counts}")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self.console.print(text, style=style, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        self.console.print(
+            output.printable(text), style=style, markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
 
 
 def _ask_column(role: str, choices: list[str]) -> str:
     """Let a person choose by number or name."""
     for number, name in enumerate(choices, start=1):
-        print(f"  {number}  {name}")
+        print(f"  {number}  {output.printable(name)}")
     while True:
         answer = str(typer.prompt(f"which column is the {role}")).strip()
         if answer in choices:
@@ -237,12 +239,18 @@ def show_outcome(outcome: "Outcome", console: "Console") -> None:
         console.print(text, markup=False, highlight=False)
         return
     if outcome.state != "SUCCESS":
-        reason = outcome.error_detail or outcome.error_code or "no reason was given"
-        print(f"error: {name} failed: {reason}", file=sys.stderr)
-        how = f"go on with `finetune train --resume {name}`; " if outcome.retryable else ""
-        print(f"  hint: {how}the log is {outcome.run.log}", file=sys.stderr)
+        reason, advice = _split_hint(outcome.error_detail or outcome.error_code or "no reason was given")
+        how = f"go on with `finetune train --resume {name}`" if outcome.retryable else ""
+        hints = [hint for hint in (advice, how, f"the log is {outcome.run.log}") if hint]
+        output.show_failure(f"{name} failed: {reason}", "; ".join(hints))
         return
     _show_result(outcome, console)
+
+
+def _split_hint(detail: str) -> tuple[str, str]:
+    """Reason and hint of what the engine reports as `reason (hint: hint)`."""
+    reason, mark, hint = detail.partition(" (hint: ")
+    return (reason, hint.removesuffix(")")) if mark and detail.endswith(")") else (detail, "")
 
 
 def _show_result(outcome: "Outcome", console: "Console") -> None:
@@ -252,10 +260,12 @@ def _show_result(outcome: "Outcome", console: "Console") -> None:
     from app.services.results import result_rows, result_sentence
 
     name = outcome.run.name
-    console.print(result_sentence(outcome.run), style="bold", markup=False, emoji=False, highlight=False)
+    console.print(
+        output.printable(result_sentence(outcome.run)), style="bold", markup=False, emoji=False, highlight=False
+    )
     table = Table(show_header=False)
     for label, value in result_rows(outcome.run):
-        table.add_row(Text(label), Text(value))
+        table.add_row(Text(label), Text(output.printable(value)))
     console.print(table)
     report = outcome.run.evaluation / "report.html"
     for line in (

@@ -89,8 +89,8 @@ def parse_sort(text: str) -> tuple[SortKey, ...]:
     """Read `accuracy` or `-accuracy,name`; a minus sign means descending."""
     keys = []
     for part in text.split(","):
-        descending = part.strip().startswith("-")
-        keys.append(SortKey(_column(part.strip().lstrip("+-")), descending))
+        name = part.strip()
+        keys.append(SortKey(_column(name.removeprefix("-")), name.startswith("-")))
     return tuple(keys)
 
 

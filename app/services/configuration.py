@@ -132,7 +132,9 @@ def _read_file(path: Path, sources: _Sources) -> None:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {path}: {error.strerror}", hint="name a YAML file; config/ has one for each base model"
+        ) from error
     try:
         if refused := _refused_token(path, content):
             sources.problems.append(refused)

@@ -40,8 +40,8 @@ def list_experiments(
     installation: Installation, where: str | None = None, sort: str | None = None, limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Summaries, newest first unless `sort` says otherwise; InvalidInput when a condition cannot be read."""
-    condition = parse_filter(where) if where else None
-    order = {"sort": parse_sort(sort)} if sort else {}
+    condition = parse_filter(where) if where is not None else None
+    order = {"sort": parse_sort(sort)} if sort is not None else {}
     mark_lost_runs(installation.database, installation.results_dir)
     with installation.database.read() as session:
         found = experiments.find(session, condition, limit=limit, **order)

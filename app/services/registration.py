@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.db.repositories import experiments, tasks
 from app.db.session import Database
@@ -78,7 +78,12 @@ def import_run(installation: Installation, path: Path) -> str:
 
 def _check_records(run: RunDirectory) -> None:
     """InvalidInput, naming the file and its first wrong key, when a record of the run cannot be read."""
-    kinds = {run.receipt: Receipt, run.attempt: Attempt, run.data_report: DataReport, run.plan: TrainingPlan}
+    kinds: dict[Path, type[BaseModel]] = {
+        run.receipt: Receipt,
+        run.attempt: Attempt,
+        run.data_report: DataReport,
+        run.plan: TrainingPlan,
+    }
     read_config(run)
     try:
         for path, kind in kinds.items():

@@ -36,6 +36,25 @@ def test_a_condition_with_an_unknown_column_names_those_there_are(finetune: Fine
     assert "columns are name, experiment, state, accuracy" in answer.err
 
 
+@pytest.mark.parametrize(
+    "words", [("--sort", ""), ("--sort", "--accuracy"), ("--where", ""), ("--limit", "99999999999999999999")]
+)
+def test_an_order_or_limit_that_means_nothing_is_refused(finetune: Finetune, words: tuple[str, ...]) -> None:
+    answer = finetune("experiments", "list", *words)
+    assert answer.status == 2
+    assert "Traceback" not in answer.err
+
+
+def test_a_list_without_a_match_says_so(finetune: Finetune) -> None:
+    assert finetune("experiments", "list", "--where", "accuracy > 0.5").out == "no run matches\n"
+
+
+def test_a_run_is_not_compared_with_itself(finetune: Finetune) -> None:
+    answer = finetune("experiments", "compare", "good", "good")
+    assert answer.status == 2
+    assert "two different runs" in answer.err
+
+
 def test_one_run_is_shown_in_full(trained: Finetune) -> None:
     assert "run.diverged" in trained("experiments", "show", "bad").out
     found = json.loads(trained("experiments", "show", "good", "--json").out)
@@ -106,6 +125,12 @@ def test_a_wrong_configuration_is_wrong_usage(finetune: Finetune, tmp_path: Path
     assert answer.status == 2
     assert f"{path}:1: lora.rank: unknown key; did you mean lora.r?" in answer.err
     assert "did you mean lora?" in answer.err
+
+
+def test_a_configuration_that_is_a_directory_is_refused_with_a_hint(finetune: Finetune, tmp_path: Path) -> None:
+    answer = finetune("config", "show", str(tmp_path))
+    assert answer.status == 2
+    assert "hint: name a YAML file" in answer.err
 
 
 def test_the_schema_lists_every_key(finetune: Finetune) -> None:

@@ -13,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from app.cli.train import show_outcome
+from app.domain.task import TaskState
+from app.runs.directory import RunDirectory
+from app.services.training import Outcome
 
 Finetune = Callable[..., Any]
 ENGINE = Path(__file__).parents[1] / "services" / "stand_in_engine.py"
@@ -45,6 +51,16 @@ def test_a_failed_run_says_why_in_one_line(finetune: Finetune, reviews: Path) ->
     assert json.loads(answer.out)["state"] == "FAILURE"
     assert "error: experiment-001 failed: the loss is not finite at step 3" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_the_hint_of_the_engine_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detail = "the loss is not finite (step 3) (hint: lower training.learning_rate (now 1))"
+    run = RunDirectory(tmp_path / "a")
+    show_outcome(Outcome(run, TaskState.FAILURE, "run.diverged", detail, retryable=True, metrics={}), Console())
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: a failed: the loss is not finite (step 3)"
+    assert lines[1].startswith("  hint: lower training.learning_rate (now 1); go on with `finetune train --resume a`; ")
+    assert len(lines) == 2
 
 
 def test_a_lost_run_says_how_to_go_on(finetune: Finetune, reviews: Path) -> None:
