@@ -160,8 +160,8 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         yield
         return
     path = Path(f"{engine.url.database}.lock")
-    _refuse_file_as_directory(path.parent)
     try:
+        _refuse_file_as_directory(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
@@ -182,7 +182,7 @@ def _refuse_file_as_directory(path: Path) -> None:
         if place.exists():
             if not place.is_dir():
                 raise StorageError(
-                    f"cannot use {path}: {place} is a file, not a directory",
+                    f"cannot write {path}: {place} is a file, not a directory",
                     hint="set RESULTS_DIR to a directory you may write to",
                 )
             return
