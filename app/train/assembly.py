@@ -25,7 +25,7 @@ from app.lora.tokenization import Encoded, cut, encode, load_tokenizer
 from app.models.base_models import locate
 from app.runs.directory import RunDirectory
 from app.runs.environment import describe_environment
-from app.runs.files import read_json, sha256_file, write_json
+from app.runs.files import read_json, read_record, sha256_file, write_json
 from app.train.preprocess import TokenizedSplit, token_facts
 
 
@@ -77,7 +77,7 @@ def read_config(run: RunDirectory) -> TrainConfig:
 
 def _load_data(run: RunDirectory, config: TrainConfig) -> PreparedData:
     if run.data_report.is_file():
-        return load_prepared(DataReport.model_validate(read_json(run.data_report)), run.results_dir)
+        return load_prepared(read_record(run.data_report, DataReport), run.results_dir)
     data = prepare(config.data, config.training.seed, run.results_dir)
     write_json(run.data_report, data.report.model_dump(mode="json"))
     return data
@@ -89,7 +89,7 @@ def _load_or_make_plan(
     """The plan on disk, where there is one, else a new one for this machine."""
     identity = data.report.identity
     if run.plan.is_file():
-        plan = TrainingPlan.model_validate(read_json(run.plan))
+        plan = read_record(run.plan, TrainingPlan)
         _check_plan_fits(plan, identity.version, base.facts)
     else:
         profile = DatasetProfile(

@@ -58,6 +58,10 @@ class Meter:
         self._samples += samples
         self._tokens += tokens
 
+    def skip(self) -> None:
+        """Leave the time since the last lap out of the next one's rates: it was not spent on steps."""
+        self._lap_start = self._clock()
+
     def lap(self, step: int, total_steps: int, steps: int) -> Lap:
         """Rates over the last `steps` steps, and the time that remains at the mean pace of this attempt."""
         now = self._clock()

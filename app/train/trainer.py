@@ -168,6 +168,7 @@ class LoraTrainer(Trainer):
         self.context.report(
             EvalLogged(step=step, epoch=epoch, train_seconds=self._meter.pace().train_seconds, metrics=metrics)
         )
+        self._meter.skip()
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
@@ -237,6 +238,7 @@ class LoraTrainer(Trainer):
         self.context.report(CheckpointSaved(step=step, path=_relative(path), size_bytes=tree_size(path)))
         config = self.plan.config.checkpoints
         apply_retention(self._checkpoints, config.metric, ["best", *config.keep], self.context)
+        self._meter.skip()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         checkpointing.restore_adapter(self._peft_model, Path(resume_from_checkpoint))
