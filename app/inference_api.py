@@ -46,11 +46,11 @@ class BodyLimit:
 
         async def counted() -> Message:
             nonlocal received
-            if received > MAX_BODY_BYTES:
-                raise HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-            message = await receive()
+            message = {"type": "http.request"} if received > MAX_BODY_BYTES else await receive()
             if not announced.isdigit() or announced == b"0":
                 received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
             return message
 
         await self._app(scope, counted, send)
