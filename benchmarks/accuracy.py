@@ -30,7 +30,9 @@ def train(results: Path, name: str, files: list[str], seed: int, settings: dict[
     config = {"experiment_name": name, "data": data, "training": {"seed": seed, **settings}}
     run.config.write_text(yaml.safe_dump(config), encoding="utf-8")
     with run.log.open("w", encoding="utf-8") as log:
-        subprocess.run([sys.executable, "-m", "app.train", str(run.path)], stdout=log, stderr=log, check=True)
+        status = subprocess.run([sys.executable, "-m", "app.train", str(run.path)], stdout=log, stderr=log).returncode
+    if status != 0:
+        sys.exit(run.log.read_text(encoding="utf-8")[-2000:])
     metrics: dict[str, Any] = read_json(run.metrics)
     return metrics
 

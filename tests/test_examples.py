@@ -46,16 +46,35 @@ def test_no_two_reviews_are_nearly_the_same(names: tuple[str, ...], by_character
     assert closest < 0.4
 
 
+@pytest.mark.parametrize("name", ["reviews_train.csv", "reviews_test.csv", "reviews_zh_tw.csv"])
+def test_our_own_check_finds_nothing_in_the_reviews(name: str, repository: Path) -> None:
+    from app.data.prepare import check
+    from app.domain.train_config import DataConfig
+
+    data = DataConfig(train=str(repository / "examples" / "reviews_train.csv"))
+    if name == "reviews_test.csv":
+        data = data.model_copy(update={"test": str(repository / "examples" / name)})
+    elif name != "reviews_train.csv":
+        data = DataConfig(train=str(repository / "examples" / name))
+    assert [finding.code for checked in check(data).values() for finding in checked.report.findings] == []
+
+
 def test_the_planted_mistakes_that_this_version_looks_for_are_found(repository: Path) -> None:
     from app.data.prepare import check
     from app.domain.train_config import DataConfig
 
     report = check(DataConfig(train=str(repository / "examples" / "reviews_with_mistakes.csv")))["train"].report
-    found = {finding.code: finding.rows for finding in report.findings}
+    found: dict[str, list[int]] = {}
+    for finding in report.findings:
+        found.setdefault(finding.code, []).extend(finding.rows)
     assert found["empty_text"] == [4, 38]
     assert found["missing_label"] == [15]
     assert set(found["label_variant"]) >= {7, 29}
     assert set(found["duplicate"]) >= {25, 37}
     assert set(found["conflicting_label"]) >= {14, 32}
-    assert 18 in found["encoding_damage"]
+    assert sorted(found["encoding_damage"]) == [18, 20, 33]
+    assert found["near_duplicate"] == [30]
+    assert found["length_outlier"] == [23]
+    assert found["language_mismatch"] == [26]
+    assert found["personal_data"] == [35]
     assert not report.ok

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import output
+from app.cli import data_profile, data_versions, label_errors, output
 
 if TYPE_CHECKING:
+    from app.data.readability import BaseTokenizer
     from app.data.validation import Checked
     from app.domain.data_report import ValidationReport
     from app.domain.train_config import DataConfig
@@ -23,6 +24,11 @@ def _data() -> None:
     """Look at labelled files before anything is trained on them."""
 
 
+app.command("profile")(data_profile.profile)
+app.command("label-errors")(label_errors.label_errors)
+data_versions.register(app)
+
+
 @app.command()
 def validate(
     file: Annotated[str, typer.Argument(metavar="FILE", help="csv, tsv, jsonl, json, parquet, text, or hub:ID")],
@@ -30,12 +36,17 @@ def validate(
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
     eval_data: Annotated[str | None, typer.Option(help="evaluation rows, held against FILE")] = None,
     test_data: Annotated[str | None, typer.Option(help="test rows, held against FILE")] = None,
+    base_model: Annotated[
+        str, typer.Option(metavar="ID|PATH|none", help="can this base model read the texts? 'none' does not ask")
+    ] = "minilm",
     allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
     block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv or .jsonl")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
     from app.domain.train_config import DataConfig
+    from app.services.training import base_tokenizer
 
     data = DataConfig(
         train=file,
@@ -46,7 +57,9 @@ def validate(
         allow=allow or [],
         block=block or [],
     )
-    reports = {split: checked.report for split, checked in check_asking(data, may_ask=not as_json)[1].items()}
+    base = None if base_model == "none" else base_tokenizer(base_model)
+    checked = check_asking(data, base, may_ask=not as_json)[1]
+    reports = {split: one.report for split, one in checked.items()}
     if as_json:
         train = reports.pop("train")
         output.show_json(_as_json(train) | {split: _as_json(report) for split, report in reports.items()})
@@ -54,8 +67,30 @@ def validate(
     else:
         for split, report in reports.items():
             show_report(report, split if len(reports) > 1 else None)
+    if fix is not None:
+        _write_cleaned(checked, fix)
     if not all(report.ok for report in reports.values()):
         raise typer.Exit(output.EXIT_FAILED)
+
+
+def _write_cleaned(checked: "dict[str, Checked]", out: Path) -> None:
+    """Write the cleaned copy and say on stderr what was changed."""
+    from collections import Counter
+
+    from app.data.cleaning import clean, write
+    from app.domain.errors import InvalidInput
+
+    if any(finding.code == "missing_column" for finding in checked["train"].report.findings):
+        raise InvalidInput(
+            "--fix: text or label column is missing", hint="name them with --text-column, --label-column"
+        )
+    cleaned = clean(
+        checked["train"].rows, (text for name, one in checked.items() if name != "train" for text in one.texts)
+    )
+    listed = write(cleaned, out)
+    counts = Counter(f"{change.action} {change.code}" for change in cleaned.changes)
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.most_common()) or "no changes"
+    typer.echo(output.printable(f"{out}: {len(cleaned.rows):,} rows; {said}; each change is in {listed}"), err=True)
 
 
 def _as_json(report: "ValidationReport") -> dict[str, Any]:
@@ -64,7 +99,9 @@ def _as_json(report: "ValidationReport") -> dict[str, Any]:
     return {key: dumped[key] for key in ("file", "sha256", "rows", "ok", "detected", "labels", "findings")}
 
 
-def check_asking(data: "DataConfig", *, may_ask: bool = True) -> "tuple[DataConfig, dict[str, Checked]]":
+def check_asking(
+    data: "DataConfig", base: "BaseTokenizer | None" = None, *, may_ask: bool = True
+) -> "tuple[DataConfig, dict[str, Checked]]":
     """Check the data; where a column could be one of several, ask on a terminal.
 
     Returns the configuration with the answers in it, and what `app.data.prepare.check` gives. Off a terminal, or where
@@ -75,7 +112,7 @@ def check_asking(data: "DataConfig", *, may_ask: bool = True) -> "tuple[DataConf
 
     while True:
         try:
-            return data, check(data)
+            return data, check(data, base=base)
         except AmbiguousColumns as error:
             if not (may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
                 raise

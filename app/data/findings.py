@@ -1,6 +1,6 @@
 """Findings and how grave they are: which codes block, which inform, what the user allowed or made blocking.
 
-What is looked for in the rows is in `validation.py`.
+What is looked for in the rows is in `checks/`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,9 +25,11 @@ BLOCKING: frozenset[FindingCode] = frozenset(
         "label_variant",
     }
 )
-INFORMING: frozenset[FindingCode] = frozenset(
-    {"duplicate", "conflicting_label", "leakage", "imbalance", "tiny_class", "encoding_damage"}
-)
+NOT_LOOKED_FOR: frozenset[FindingCode] = frozenset({"truncated", "suspected_label_error"})
+"""Promised codes that no check gives yet."""
+
+INFORMING: frozenset[FindingCode] = frozenset(get_args(FindingCode)) - BLOCKING - NOT_LOOKED_FOR
+
 FATAL: frozenset[FindingCode] = frozenset({"missing_column", "single_class"})
 """Nothing can be trained in spite of these, so they cannot be allowed."""
 
@@ -65,11 +67,11 @@ class Rules:
             )
         return cls(allowed, blocked)
 
-    def severity(self, code: FindingCode) -> Severity:
-        """`error` where the code blocks."""
+    def severity(self, code: FindingCode, *, blocking: bool = False) -> Severity:
+        """`error` where the code blocks, or this finding of it does."""
         if code in self.allow:
             return "warning"
-        return "error" if code in self.block or code in BLOCKING else "warning"
+        return "error" if code in self.block or code in BLOCKING or blocking else "warning"
 
 
 def _shorten(text: str) -> str:
@@ -98,12 +100,16 @@ class Findings:
         numbers: Sequence[int] | None = None,
         count: int | None = None,
         examples: Iterable[str] = (),
+        blocking: bool = False,
         fatal: bool = False,
     ) -> None:
-        """Note a finding on the rows at `indices` of the lists of `rows`, or on the rows with these `numbers`."""
+        """Note a finding on the rows at `indices` of the lists of `rows`, or on the rows with these `numbers`.
+
+        One that is `blocking` blocks unless its code is allowed, one that is `fatal` always does.
+        """
         if numbers is None:
             numbers = [self.rows.numbers[i] for i in indices[:MAX_ROWS_NAMED]]
-        severity: Severity = "error" if fatal else self.rules.severity(code)
+        severity: Severity = "error" if fatal else self.rules.severity(code, blocking=blocking)
         if severity == "warning" and code in DROPPING:
             message += "; allowed, so left out"
         self.found.append(

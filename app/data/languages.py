@@ -23,6 +23,7 @@ _SCRIPTS = {
     "KATAKANA": "Japanese",
     "HANGUL": "Korean",
 }
+IDEOGRAPHIC = ("Chinese", "Japanese", "Korean")
 MAX_CHARS = 1000
 """Characters of a text that are looked at."""
 
@@ -33,6 +34,11 @@ def _script(char: str) -> str:
         return ""
     name = unicodedata.name(char, "").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ")
     return _SCRIPTS.get(name.split(" ", 1)[0], OTHER)
+
+
+def is_ideographic(char: str) -> bool:
+    """Whether one character stands for about a word or a syllable: Chinese, kana, hangul."""
+    return _script(char) in IDEOGRAPHIC
 
 
 def language_of(text: str) -> str:

@@ -1,19 +1,22 @@
 """From a DataConfig to the examples a run trains on: read, check, split, store as a version."""
 
-import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.data import hub, readers, versioning
+from app.data import catalogue, hub, readers, stored, versioning
+from app.data.chunks import Example
 from app.data.findings import FATAL, Rules
+from app.data.labels import label_order
+from app.data.readability import BaseTokenizer
 from app.data.splitting import split
-from app.data.validation import Checked, label_order, validate
-from app.data.versioning import Example
+from app.data.validation import Checked, validate, with_base_model
 from app.domain.data_report import DataIdentity, DataReport, Detected, ValidationReport
+from app.domain.data_version import NamedVersion, Origin, Source
 from app.domain.errors import DataBlocked, InvalidInput
 from app.domain.train_config import DataConfig
-
-_NAMED = re.compile(r"^[\w.-]+@[\w.-]+$")
+from app.settings import get_settings
 
 
 @dataclass(frozen=True)
@@ -32,55 +35,138 @@ class PreparedData:
     splits: dict[str, Examples]
 
 
-def check(data: DataConfig) -> dict[str, Checked]:
-    """Read and validate every source that `data` names, by split; nothing is raised for findings."""
+@dataclass(frozen=True)
+class Collected:
+    """Checked rows in their splits, train first, and where they come from; not stored yet.
+
+    `reports` are those of `origin` and what the base model makes of the texts.
+    """
+
+    name: str
+    examples: list[Example]
+    origin: Origin
+    reports: dict[str, ValidationReport]
+
+
+def check(data: DataConfig, results_dir: Path | None = None, base: BaseTokenizer | None = None) -> dict[str, Checked]:
+    """Read and validate every source that `data` names, by split; nothing is raised for findings.
+
+    Stored data sets are looked for below `results_dir`, by default that of the settings. `base` is the tokenizer of the
+    model that is to read the texts, where that is known.
+    """
+    results_dir = results_dir or get_settings().results_dir
     rules = Rules.of(data.allow, data.block)
     if data.train is None:
         raise InvalidInput("there is no training data", hint="give --data FILE, or data.train in the configuration")
-    checked = {"train": validate(_read(data.train, data), rules, to_split=data.eval is None)}
+    rows = _read(data.train, "train", data, results_dir)
+    is_stored = catalogue.find_source(results_dir, data.train) is not None
+    checked = {"train": validate(rows, rules, to_split=data.eval is None and not is_stored)}
+    if base is not None:
+        report = with_base_model(checked["train"].report, rows, rules, base)
+        checked["train"] = replace(checked["train"], report=report)
     others = [(name, source) for name, source in (("eval", data.eval), ("test", data.test)) if source is not None]
     reference = checked["train"].reference() if others else None
     for name, source in others:
-        rows = _read(source, data, checked["train"].report.detected)
+        rows = _read(source, name, data, results_dir, checked["train"].report.detected)
         checked[name] = validate(rows, rules, against=reference)
     return checked
 
 
-def prepare(data: DataConfig, seed: int, results_dir: Path) -> PreparedData:
-    """Read, check, split and store; DataBlocked, with every report attached, where a finding blocks.
+def collect(
+    data: DataConfig,
+    seed: int,
+    results_dir: Path,
+    *,
+    kept: Mapping[str, str] | None = None,
+    checked: dict[str, Checked] | None = None,
+    base: BaseTokenizer | None = None,
+) -> Collected:
+    """Read, check and split; DataBlocked, with every report attached, where a finding blocks.
+
+    `kept` is as in `splitting.split`; `checked` is what `check` gave, where that was called already.
+    """
+    rules = Rules.of(data.allow, data.block)
+    named = catalogue.find_source(results_dir, data.train) if data.train else None
+    if named is not None and data.eval is None and data.test is None:
+        examples, origin = stored.whole(named, results_dir, rules)
+        reports = _for_base(origin.reports, stored.rows_of(named, "train", results_dir), rules, base)
+        return Collected(str(named), examples, origin, reports)
+    checked = checked or check(data, results_dir)
+    reports = {name: one.report for name, one in checked.items()}
+    reports_for_base = _for_base(reports, checked["train"].rows, rules, base)
+    parts = {name: list(zip(one.texts, one.labels, strict=True)) for name, one in checked.items()}
+    sources = {
+        name: Source(file=_file_name(one.file), sha256=one.sha256, format=one.detected.format)
+        for name, one in reports.items()
+    }
+    was_split = False
+    if named is not None:
+        # The given evaluation or test rows take the place of the stored ones; the other splits stay as stored.
+        parts = stored.parts(named, results_dir) | {name: rows for name, rows in parts.items() if name != "train"}
+    elif "eval" not in parts:
+        was_split = True
+        parts |= _hold_out(checked["train"], data.eval_fraction, seed, kept, reports)
+    origin = Origin(
+        sources=sources,
+        reports=reports,
+        split_seed=seed if was_split else None,
+        eval_fraction=data.eval_fraction if was_split else None,
+    )
+    examples = [Example(name, *row) for name in versioning.SPLITS for row in parts.get(name, [])]
+    return Collected(_name(data, named), examples, origin, reports_for_base)
+
+
+def _for_base(
+    reports: dict[str, ValidationReport], train: readers.Rows, rules: Rules, base: BaseTokenizer | None
+) -> dict[str, ValidationReport]:
+    """The reports with what the base model makes of the training rows; DataBlocked where any finding blocks."""
+    if base is not None and "train" in reports:
+        reports = reports | {"train": with_base_model(reports["train"], train, rules, base)}
+    _raise_if_blocked(reports)
+    return reports
+
+
+def _hold_out(
+    train: Checked,
+    eval_fraction: float,
+    seed: int,
+    kept: Mapping[str, str] | None,
+    reports: dict[str, ValidationReport],
+) -> dict[str, list[tuple[str, str]]]:
+    train_rows, eval_rows = split(train.texts, train.labels, eval_fraction, seed, kept, alike=train.alike)
+    if not eval_rows:
+        raise DataBlocked(
+            f"{train.report.file}: no text can be held out without taking a label's last one from training",
+            hint="give more rows of each label, or evaluation data of their own (--eval-data)",
+            reports=reports,
+        )
+    return {
+        "train": [(train.texts[i], train.labels[i]) for i in train_rows],
+        "eval": [(train.texts[i], train.labels[i]) for i in eval_rows],
+    }
+
+
+def prepare(data: DataConfig, seed: int, results_dir: Path, base: BaseTokenizer | None = None) -> PreparedData:
+    """Collect and store; DataBlocked, with every report attached, where a finding blocks.
 
     The split depends on the seed and the texts alone, the version on the rows of every split.
     """
-    checked = check(data)
-    reports = {name: one.report for name, one in checked.items()}
-    _raise_if_blocked(reports)
-    train = checked["train"]
-    parts = {name: list(zip(one.texts, one.labels, strict=True)) for name, one in checked.items()}
-    if "eval" not in parts:
-        train_rows, eval_rows = split(train.texts, train.labels, data.eval_fraction, seed)
-        if not eval_rows:
-            raise DataBlocked(
-                f"{train.report.file}: no text can be held out without taking a label's last one from training",
-                hint="give more rows of each label, or evaluation data of their own (--eval-data)",
-                reports=reports,
-            )
-        rows = parts["train"]
-        parts["train"], parts["eval"] = [rows[i] for i in train_rows], [rows[i] for i in eval_rows]
-    examples = [Example(name, *row) for name in versioning.SPLITS for row in parts.get(name, [])]
-    labels = label_order(train.labels)
-    counts = dict.fromkeys(labels, 0)
-    for _, label in parts["train"]:
-        counts[label] += 1
+    collected = collect(data, seed, results_dir, base=base)
+    version = versioning.store(collected.examples, results_dir, collected.origin)
+    examples = collected.examples
+    sizes = Counter(row.split for row in examples)
+    train_labels = Counter(row.label for row in examples if row.split == "train")
+    labels = label_order(train_labels)
     identity = DataIdentity(
-        name=_name(data.train or ""),
-        version=versioning.store(examples, results_dir),
+        name=collected.name,
+        version=version,
         labels=labels,
-        num_train=len(parts["train"]),
-        num_eval=len(parts["eval"]),
-        num_test=len(parts.get("test", [])),
-        train_label_counts=list(counts.values()),
+        num_train=sizes["train"],
+        num_eval=sizes["eval"],
+        num_test=sizes["test"],
+        train_label_counts=[train_labels[label] for label in labels],
     )
-    return _assemble(DataReport(identity=identity, reports=reports), examples)
+    return _assemble(DataReport(identity=identity, reports=collected.reports), examples)
 
 
 def load_prepared(report: DataReport, results_dir: Path) -> PreparedData:
@@ -98,12 +184,12 @@ def _assemble(report: DataReport, examples: list[Example]) -> PreparedData:
     return PreparedData(report, splits)
 
 
-def _read(source: str, data: DataConfig, like: Detected | None = None) -> readers.Rows:
-    if _NAMED.match(source) and not Path(source).exists():
-        raise InvalidInput(
-            f"'{source}' names a stored data set; named data sets are not available in this version",
-            hint="give a file, or hub:OWNER/NAME",
-        )
+def _read(
+    source: str, split_name: str, data: DataConfig, results_dir: Path, like: Detected | None = None
+) -> readers.Rows:
+    named = catalogue.find_source(results_dir, source)
+    if named is not None:
+        return stored.rows_of(named, split_name, results_dir)
     return readers.read(
         source,
         text_column=data.text_column,
@@ -113,10 +199,16 @@ def _read(source: str, data: DataConfig, like: Detected | None = None) -> reader
     )
 
 
-def _name(source: str) -> str:
-    if source.startswith(hub.PREFIX):
-        return hub.parse(source)[0].rpartition("/")[2]
-    return Path(source).stem
+def _file_name(source: str) -> str:
+    return source if source.startswith(hub.PREFIX) else Path(source).name
+
+
+def _name(data: DataConfig, named: NamedVersion | None) -> str:
+    """What lists call the data: a stored version that is used with other rows is not called by its name alone."""
+    if named is not None:
+        return " + ".join([str(named), *(_file_name(source) for source in (data.eval, data.test) if source)])
+    source = data.train or ""
+    return hub.parse(source)[0].rpartition("/")[2] if source.startswith(hub.PREFIX) else Path(source).stem
 
 
 def _raise_if_blocked(reports: dict[str, ValidationReport]) -> None:

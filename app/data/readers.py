@@ -31,6 +31,7 @@ from app.data.detection import (
 )
 from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
 from app.data.json_records import json_document, json_lines
+from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
 from app.domain.data_report import MAX_ROWS_NAMED, Detected
 from app.domain.errors import DataUnreadable
 from app.domain.train_config import AUTO
@@ -106,6 +107,10 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
     csv.field_size_limit(max_row_bytes)
     sample = _sample_lines(path, found, max_row_bytes)
     reasons = {"encoding": found.reason}
+    if is_labelled(sample):
+        reasons["format"] = "its lines begin with __label__, as fastText writes them"
+        detected = Detected(format="fasttext", encoding=found.encoding, header=False, columns=COLUMNS, reasons=reasons)
+        return _Source(found.sha256, detected, labelled_rows(_lines(path, found, max_row_bytes)))
     dialect = choose_dialect(sample, path.suffix.lower())
     if dialect is None:
         dialect = Dialect("", "plain", 1)

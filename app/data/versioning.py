@@ -1,93 +1,120 @@
-"""Data set versions: immutable files named by the sha256 of what is in them, checked whenever they are read."""
+"""Data set versions: immutable, named by the sha256 of what is in them, sharing chunks, checked whenever read.
+
+What names a person gives them is in `catalogue.py`.
+"""
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
+from app.data.chunks import Example, chunk_path, content_hash, cut, encode, read_chunk, read_rows, write_chunk
+from app.data.labels import label_order
+from app.data.store_files import read_record, storage_errors, store_directory, store_lock, write_record
+from app.domain.data_version import Chunk, Origin, VersionManifest, now
 from app.domain.errors import DatasetDamaged, StorageError
 
 SPLITS = ("train", "eval", "test")
+HINT = "start the run again from its source file, or add the data again; the version is then written anew"
 
 
-class Example(NamedTuple):
-    """One row of a version; `split` is train, eval or test, `label` the label's name."""
-
-    split: str
-    text: str
-    label: str
+def manifest_path(results_dir: Path, version: str) -> Path:
+    """Where a version says of which chunks it is made."""
+    return store_directory(results_dir) / "versions" / f"{version}.json"
 
 
-def content_version(examples: list[Example]) -> str:
-    """Hex sha256 over (split, text, label) of every row in order: the same rows from any file format give the same."""
+def single_file_path(results_dir: Path, version: str) -> Path:
+    """Where the rows of a version lie that was stored before versions shared chunks."""
+    return store_directory(results_dir) / f"{version}.parquet"
+
+
+def store(examples: list[Example], results_dir: Path, origin: Origin | None = None) -> str:
+    """Store the examples and return their version; what is there already is not written again.
+
+    The manifest comes last, so a version is there whole or not at all. `origin` is kept of whoever stores first;
+    only a profile that is missing is added. StorageError, and nothing left behind, when the disk is full.
+    """
+    with store_lock(results_dir):
+        return store_in_lock(examples, results_dir, origin)
+
+
+def store_in_lock(examples: list[Example], results_dir: Path, origin: Origin | None = None) -> str:
+    """As `store`, for who holds the store's lock."""
     digest = hashlib.sha256()
-    for example in examples:
-        digest.update(json.dumps(example, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    chunks: list[Chunk] = []
+    written: list[Path] = []
+    try:
+        for rows in cut(examples):
+            for row in rows:
+                digest.update(encode(row))
+            chunk, is_new = write_chunk(rows, results_dir)
+            chunks.append(chunk)
+            if is_new:
+                written.append(chunk_path(results_dir, chunk.sha256))
+        _write_manifest(results_dir, _manifest(digest.hexdigest(), examples, chunks, origin or Origin()))
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return digest.hexdigest()
 
 
-def version_path(results_dir: Path, version: str) -> Path:
-    """Where a version lies below the results directory."""
-    return results_dir / "datasets" / f"{version}.parquet"
-
-
-def store(examples: list[Example], results_dir: Path) -> str:
-    """Write the examples unless they are there already, and return their version; the file appears whole or not."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    version = content_version(examples)
-    path = version_path(results_dir, version)
-    if path.exists():
-        try:
-            load(version, results_dir)
-            return version
-        except DatasetDamaged:
-            path.unlink()
-    table = pa.table(
-        {name: pa.array([row[i] for row in examples], pa.string()) for i, name in enumerate(Example._fields)}
-    )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _write_manifest(results_dir: Path, manifest: VersionManifest) -> None:
+    path = manifest_path(results_dir, manifest.version)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="check free space and permissions, or set RESULTS_DIR",
-        ) from error
-    return version
+        known = read_record(path, VersionManifest)
+    except DatasetDamaged:
+        write_record(path, manifest)
+        return
+    if manifest.origin.profile and not known.origin.profile:
+        origin = known.origin.model_copy(update={"profile": manifest.origin.profile})
+        write_record(path, known.model_copy(update={"origin": origin}))
+        return
+    with storage_errors(path):
+        os.utime(path)  # what is in use again is not garbage, however old
 
 
-def _rows(path: Path) -> Iterator[Example]:
-    import pyarrow.parquet as pq
+def _manifest(version: str, examples: list[Example], chunks: list[Chunk], origin: Origin) -> VersionManifest:
+    labels, splits = Counter(row.label for row in examples), Counter(row.split for row in examples)
+    return VersionManifest(
+        version=version,
+        created_at=now(),
+        columns=list(Example._fields),
+        rows=len(examples),
+        labels={label: labels[label] for label in label_order(labels)},
+        splits={split: splits[split] for split in SPLITS if splits[split]},
+        chunks=chunks,
+        origin=origin,
+    )
 
-    for batch in pq.ParquetFile(path).iter_batches(batch_size=10_000, columns=list(Example._fields)):
-        yield from map(Example._make, zip(*(column.to_pylist() for column in batch.columns), strict=True))
+
+def read_manifest(version: str, results_dir: Path) -> VersionManifest:
+    """What a version is made of; DatasetDamaged where its file is missing or is another version's."""
+    path = manifest_path(results_dir, version)
+    manifest = read_record(path, VersionManifest)
+    if manifest.version != version:
+        raise DatasetDamaged(f"{path} is damaged: it is about another version", hint=HINT)
+    return manifest
 
 
 def load(version: str, results_dir: Path) -> list[Example]:
-    """Read a version back; DatasetDamaged where its content no longer has the hash that is its name."""
-    import pyarrow as pa
-
-    path = version_path(results_dir, version)
-    hint = "start the run again from its source file; the version is then written anew"
-    if not path.exists():
-        raise StorageError(f"the data set version {path} is missing", hint=hint, code="data.version_missing")
-    try:
-        examples = list(_rows(path))
-        found = content_version(examples)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise DatasetDamaged(f"{path} cannot be read: {error}", hint=hint) from error
-    if found != version:
-        raise DatasetDamaged(f"{path} is damaged: its content hashes to {found[:12]}, not to its name", hint=hint)
+    """Read a version back; DatasetDamaged, naming the file, where its content is not what its hash says."""
+    path = manifest_path(results_dir, version)
+    if path.is_file():
+        chunks = read_manifest(version, results_dir).chunks
+        examples = [row for chunk in chunks for row in read_chunk(chunk.sha256, results_dir)]
+    else:
+        old = single_file_path(results_dir, version)
+        if not old.is_file():
+            raise StorageError(f"the data set version {path} is missing", hint=HINT, code="data.version_missing")
+        path, examples = old, read_rows(old, HINT)
+    if (found := content_hash(examples)) != version:
+        raise DatasetDamaged(f"{path} is damaged: its content hashes to {found[:12]}, not to its name", hint=HINT)
     return examples
+
+
+def stored_versions(results_dir: Path) -> list[tuple[str, Path]]:
+    """Every version there is, with the file that must go for it to be gone."""
+    root = store_directory(results_dir)
+    paths = [*root.glob("*.parquet"), *root.glob("versions/*.json")]
+    return sorted((path.stem, path) for path in paths)

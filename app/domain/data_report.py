@@ -23,6 +23,7 @@ FindingCode = Literal[
     "encoding_damage",
     "length_outlier",
     "language_mismatch",
+    "personal_data",
     "suspected_label_error",
 ]
 MAX_ROWS_NAMED = 100

@@ -27,6 +27,12 @@ class LocatedModel(BaseModel):
     info: BaseModelInfo
     directory: Path
 
+    @property
+    def tokenizer_file(self) -> Path | None:
+        """Its tokenizer.json, where it has one."""
+        file = self.directory / "tokenizer.json"
+        return file if file.is_file() else None
+
 
 def locate(name: str, revision: str | None = None) -> LocatedModel:
     """Find a base model by short name, directory or hub id, downloading from the hub where it must.

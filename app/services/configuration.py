@@ -13,8 +13,9 @@ from typing import Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import ConfigError
-from app.domain.train_config import AUTO, TrainConfig
+from app.domain.train_config import AUTO, DataConfig, TrainConfig
 from app.services.configuration_help import allowed_values, is_group, keys_beside, nearest_key
 
 MAX_FILE_BYTES = 200_000
@@ -96,6 +97,7 @@ def ineffective_settings(config: TrainConfig) -> list[str]:
         warnings.append("training.num_train_epochs has no effect: training.max_steps decides")
     if data.eval is not None and "eval_fraction" in data.model_fields_set:
         warnings.append("data.eval_fraction has no effect: data.eval is given")
+    warnings += _without_effect_on_stored_data(data)
     if model.revision is not None and (model.name == "minilm" or Path(model.name).is_dir()):
         warnings.append(f"model.revision has no effect: {model.name} comes from this machine, not from the hub")
     if training.fast_path and "fast_path" in training.model_fields_set and lora.lora_dropout > 0:
@@ -106,6 +108,16 @@ def ineffective_settings(config: TrainConfig) -> list[str]:
     if both:
         warnings.append(f"data.allow has no effect for {', '.join(both)}: data.block names it too")
     return warnings
+
+
+def _without_effect_on_stored_data(data: DataConfig) -> list[str]:
+    """A stored version has its columns and its splits already; files given beside it have columns of their own."""
+    if not re.fullmatch(rf"{DATA_NAME_PATTERN}@\d+", data.train or "") or Path(data.train or "").exists():
+        return []
+    keys = ["eval_fraction"] if data.eval is None else []
+    if data.eval is None and data.test is None:
+        keys += ["text_column", "label_column"]
+    return [f"data.{key} has no effect: {data.train} is stored" for key in keys if key in data.model_fields_set]
 
 
 def _by_line(problem: str) -> tuple[int, str]:

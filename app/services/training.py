@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -35,6 +35,9 @@ from app.services.lost_runs import mark_lost_runs
 from app.services.recording import Claim, Recorder
 from app.services.registration import read_config, register
 from app.services.supervisor import StopRequest, Supervisor
+
+if TYPE_CHECKING:
+    from app.data.readability import BaseTokenizer
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,17 @@ def check_data(installation: Installation, config: TrainConfig) -> DataReport:
 
     if config.data.train is None:
         raise ConfigError("no training data is named", hint="give --data FILE, or data.train in the configuration")
-    return prepare(config.data, config.training.seed, installation.results_dir).report
+    base = base_tokenizer(config.model.name, config.model.revision)
+    return prepare(config.data, config.training.seed, installation.results_dir, base).report
+
+
+def base_tokenizer(name: str, revision: str | None = None) -> "BaseTokenizer | None":
+    """What the data check needs of a base model; None where it has no tokenizer.json. Raises as `locate` does."""
+    from app.data.readability import BaseTokenizer
+    from app.models.base_models import locate
+
+    located = locate(name, revision)
+    return BaseTokenizer(located.info.name, located.tokenizer_file) if located.tokenizer_file else None
 
 
 def read_plan(path: Path) -> TrainingPlan:

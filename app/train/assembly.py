@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase
 
 from app.data.prepare import PreparedData, load_prepared, prepare
+from app.data.readability import BaseTokenizer
 from app.domain.data_report import DataReport
 from app.domain.errors import ConfigError, Conflict
 from app.domain.events import ParametersCounted, Planned, StageChanged, Warned
@@ -78,7 +79,9 @@ def read_config(run: RunDirectory) -> TrainConfig:
 def _load_data(run: RunDirectory, config: TrainConfig) -> PreparedData:
     if run.data_report.is_file():
         return load_prepared(read_record(run.data_report, DataReport), run.results_dir)
-    data = prepare(config.data, config.training.seed, run.results_dir)
+    located = locate(config.model.name, config.model.revision)
+    base = BaseTokenizer(located.info.name, located.tokenizer_file) if located.tokenizer_file else None
+    data = prepare(config.data, config.training.seed, run.results_dir, base)
     write_json(run.data_report, data.report.model_dump(mode="json"))
     return data
 

@@ -125,7 +125,11 @@ class LoraTrainer(Trainer):
         """Train to the planned step, an early stop, or a request to stop; returns the pace."""
         self._step_logged = read_manifest(resume_from).step if resume_from else 0
         self._meter = Meter(pace_of(resume_from) if resume_from else Pace())
-        self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        try:
+            self.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        finally:
+            # accelerate leaves its autocast around `forward`; what follows training is scored in fp32
+            self.accelerator.unwrap_model(self._peft_model, keep_fp32_wrapper=False)
         return self._meter.pace()
 
     # --- what the Trainer asks of its subclasses ---

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from app.data.findings import Rules
+from app.data.labels import label_order
 from app.data.readers import read
-from app.data.validation import Checked, Reference, label_order, validate
+from app.data.validation import Checked, Reference, validate
 from app.domain.data_report import Finding
 from app.domain.errors import ConfigError
 
@@ -169,7 +170,7 @@ def test_a_blocked_code_becomes_an_error(tmp_path: Path) -> None:
         ([], ["duplicates"], "duplicate"),
         (["single_class"], [], "cannot be allowed"),
         (["duplicate"], ["duplicate"], "is in data.allow and in data.block"),
-        ([], ["near_duplicate"], "not looked for in this version"),
+        ([], ["truncated"], "not looked for in this version"),
     ],
 )
 def test_codes_that_cannot_take_effect_are_refused(allow: list[str], block: list[str], said: str) -> None:

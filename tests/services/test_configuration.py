@@ -160,3 +160,12 @@ def test_a_list_among_the_options_is_added_to_the_list_there_is(tmp_path: Path) 
 def test_epochs_left_to_the_plan_are_no_setting_without_effect() -> None:
     config = load_config(None, ["training.max_steps=5", "training.num_train_epochs=auto"])
     assert ineffective_settings(config) == []
+
+
+def test_how_rows_are_read_and_split_has_no_effect_on_stored_data(tmp_path: Path) -> None:
+    given = ["data.train=reviews@2", "data.eval_fraction=0.2", "data.text_column=body"]
+    assert ineffective_settings(load_config(None, given)) == [
+        "data.eval_fraction has no effect: reviews@2 is stored",
+        "data.text_column has no effect: reviews@2 is stored",
+    ]
+    assert ineffective_settings(load_config(None, [*given[:1], given[2], "data.test=test.csv"])) == []

@@ -79,6 +79,15 @@ def test_each_architecture_trains_saves_reloads_and_is_proven(
     assert [a.truncated for a in answers] == [False, False, True]
 
 
+def test_a_run_trained_in_bf16_is_scored_and_proven_in_fp32(
+    make_run: Callable[..., RunDirectory], finish: Finish
+) -> None:
+    run = make_run("run", training={"precision": "bf16", **STEPS})
+    assert finish(run) == 0, run.log.read_text(encoding="utf-8")[-2000:]
+    assert read_json(run.metrics)["train"]["precision"] == "bf16"
+    assert read_receipt(run).proof.max_abs_logit_diff < 1e-4
+
+
 @pytest.fixture(scope="module")
 def minilm_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> RunDirectory:
     """One short run of the default model on the example reviews."""

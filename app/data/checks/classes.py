@@ -1,0 +1,72 @@
+"""Findings on the labels of a file as a whole: too few, too rare, too uneven, in order."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from app.data.findings import Findings, rows_in_words
+from app.data.labels import label_order
+
+IMBALANCE_RATIO = 5
+MIN_ROWS_TO_JUDGE_ORDER = 20
+SORTED_SHARE = 0.1
+"""Rows count as sorted when there are fewer runs of equal labels than this share of those a random order has."""
+
+
+def texts_per_label(folded: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+    """Number of different texts of each label."""
+    return Counter(label for _, label in set(zip(folded, labels, strict=True)))
+
+
+def classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
+    """Single class, classes too small to split, imbalance."""
+    if len(counts) < 2:
+        what = f"only one label, '{next(iter(counts))}'" if counts else "no row with both text and label"
+        findings.add("single_class", f"there is {what}", "give rows of at least two labels", count=counts.total())
+        return
+    _tiny_classes(findings, counts, num_texts, to_split)
+    most, least = counts.most_common()[0], counts.most_common()[-1]
+    if most[1] >= IMBALANCE_RATIO * least[1]:
+        findings.add(
+            "imbalance",
+            f"'{most[0]}' has {rows_in_words(most[1])}, '{least[0]}' only {rows_in_words(least[1])}; "
+            f"always answering '{most[0]}' would be right for {most[1] / counts.total():.1%} of the rows",
+            "give more rows of the rare labels, or set training.label_weights=balanced; judge by macro F1",
+            count=least[1],
+        )
+
+
+def _tiny_classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
+    tiny = [label for label in label_order(counts) if num_texts[label] < 2]
+    if not tiny:
+        return
+    named = ", ".join(f"'{label}'" for label in tiny[:5]) + (", ..." if len(tiny) > 5 else "")
+    nothing_left = to_split and len(tiny) == len(counts)
+    consequence = "nothing can be held out for evaluation" if nothing_left else "it cannot be held out and measured"
+    members = set(tiny)
+    findings.add(
+        "tiny_class",
+        f"fewer than 2 different texts of {named}, so {consequence}",
+        "give more rows of each label" + (", or evaluation data of their own" if nothing_left else ""),
+        [i for i, label in enumerate(findings.rows.labels) if label in members],
+        fatal=nothing_left,
+    )
+
+
+def sorted_labels(findings: Findings, labels: Sequence[str], counts: Counter[str]) -> None:
+    """Rows in order of their labels, judged by the number of runs (Wald & Wolfowitz 1940).
+
+    A random order of n rows has n + 1 - sum(count^2) / n runs of equal labels on average.
+    """
+    if len(counts) < 2 or len(labels) < MIN_ROWS_TO_JUDGE_ORDER:
+        return
+    runs = 1 + sum(before != after for before, after in pairwise(labels))
+    expected = len(labels) + 1 - sum(count**2 for count in counts.values()) / len(labels)
+    if runs < max(len(counts) + 1, SORTED_SHARE * expected) and runs < expected / 2:
+        findings.add(
+            "sorted_labels",
+            f"the rows are sorted by label: {runs:,} runs of equal labels, where a random order has about "
+            f"{expected:,.0f}",
+            "nothing to do here, rows are drawn by seed; but never cut this file by position (first 80 %, last 20 %)",
+            count=len(labels),
+        )

@@ -1,0 +1,121 @@
+"""Findings on single rows: unreadable, without text or label, with a label nobody knows or in another spelling."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Set
+
+from app.data.columns import nearest
+from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
+from app.data.labels import label_order
+from app.data.splitting import fold
+
+
+def unreadable(findings: Findings) -> None:
+    """Rows that could not be made into cells."""
+    rows = findings.rows
+    if not rows.num_unreadable:
+        return
+    first, reason = rows.unreadable[0]
+    findings.add(
+        "unreadable_row",
+        f"{rows_in_words(rows.num_unreadable)} could not be read; row {first}: {reason}",
+        "correct or remove these rows; a text with the separator in it goes in quotes",
+        numbers=[number for number, _ in rows.unreadable],
+        count=rows.num_unreadable,
+        examples=[f"row {number}: {why}" for number, why in rows.unreadable[:MAX_EXAMPLES]],
+    )
+
+
+def missing_columns(findings: Findings) -> bool:
+    """Whether the text or the label column is missing."""
+    rows, detected = findings.rows, findings.rows.detected
+    columns = ", ".join(f"'{column}'" for column in detected.columns[:20])
+    if detected.header is False:
+        columns += " (the file has no header, so columns go by number)"
+    missing = False
+    for role, asked, chosen in (
+        ("text", rows.text_column, detected.text_column),
+        ("label", rows.label_column, detected.label_column),
+    ):
+        if chosen is not None:
+            continue
+        missing = True
+        if asked == "auto":
+            message = f"no column looks like the {role}; there is {columns}"
+        else:
+            message = f"there is no column '{asked}'; there is {columns}"
+        near = nearest(asked, detected.columns)
+        if near and asked != "auto":
+            fix = f"did you mean {' or '.join(repr(name) for name in near)}?"
+        else:
+            fix = f"name the {role} column with --{role}-column, or add one to the file"
+        findings.add("missing_column", message, fix, count=1, examples=near)
+    return missing
+
+
+def incomplete_rows(findings: Findings) -> list[int]:
+    """Note rows without text or label; indices of the others."""
+    texts, labels = findings.rows.texts, findings.rows.labels
+    blank_text = [i for i, text in enumerate(texts) if not text or text.isspace()]
+    blank_label = [i for i, label in enumerate(labels) if not label or label.isspace()]
+    if blank_text:
+        findings.add(
+            "empty_text",
+            f"{rows_in_words(len(blank_text))} without text",
+            "fill in the text or remove the rows",
+            blank_text,
+            examples=(f"label {labels[i]!r} and no text" for i in blank_text[:MAX_EXAMPLES]),
+        )
+    if blank_label:
+        findings.add(
+            "missing_label",
+            f"{rows_in_words(len(blank_label))} without a label",
+            "fill in the label or remove the rows",
+            blank_label,
+            examples=(texts[i] for i in blank_label[:MAX_EXAMPLES]),
+        )
+    incomplete = set(blank_text).union(blank_label)
+    return [i for i in range(len(texts)) if i not in incomplete] if incomplete else list(range(len(texts)))
+
+
+def unknown_labels(findings: Findings, usable: list[int], known: Set[str]) -> list[int]:
+    """Note rows whose label is not `known`; indices of the others among `usable`."""
+    labels = findings.rows.labels
+    strange = [i for i in usable if labels[i] not in known]
+    if not strange:
+        return usable
+    names = label_order(labels[i] for i in strange)
+    named = []
+    for name in names[:MAX_EXAMPLES]:
+        near = nearest(name, sorted(known))
+        named.append(f"'{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+    findings.add(
+        "unknown_label",
+        f"{rows_in_words(len(strange))} with a label that the training data does not have: {', '.join(named)}"
+        + (", ..." if len(names) > MAX_EXAMPLES else ""),
+        "correct the label, remove the rows, or add training rows with that label",
+        strange,
+        examples=(f"{labels[i]}: {findings.rows.texts[i]}" for i in strange[:MAX_EXAMPLES]),
+    )
+    return [i for i in usable if labels[i] in known]
+
+
+def label_variants(findings: Findings, usable: list[int], counts: Mapping[str, int]) -> None:
+    """Labels that differ only by case or white space."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        spellings[fold(label)].append(label)
+    minor, pairs = set(), []
+    for same in spellings.values():
+        if len(same) > 1:
+            first, *others = sorted(same, key=lambda label: (-counts[label], label))
+            minor.update(others)
+            pairs += [f"{o!r} ({rows_in_words(counts[o])}) beside {first!r} ({counts[first]:,})" for o in others]
+    if not minor:
+        return
+    findings.add(
+        "label_variant",
+        f"labels that differ only by case or white space: {'; '.join(pairs[:MAX_EXAMPLES])}",
+        "write each label in one way; allowed, every spelling is a label of its own",
+        [i for i in usable if findings.rows.labels[i] in minor],
+        examples=pairs,
+    )

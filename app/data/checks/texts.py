@@ -1,0 +1,192 @@
+"""Findings on what stands in the texts: damage, markup, odd lengths, another script, personal data."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Callable
+
+from app.data import markup, mojibake, personal_data
+from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
+from app.data.languages import IDEOGRAPHIC, OTHER, language_of
+from app.data.readability import BaseTokenizer, read_by_script
+
+MIN_ROWS_TO_JUDGE_LENGTH = 20
+OUTLIER_SCORE = 3.5
+"""Modified z-score of the logarithm of the length (Iglewicz & Hoaglin 1993) beyond which a text is an outlier."""
+
+OUTLIER_RATIO = 5
+"""It must also be this many times longer or shorter than the median: lengths that vary little are no fault."""
+
+MAIN_SCRIPT_SHARE = 0.2
+"""A script is held against the base model when it has at least this share of the rows."""
+
+MAX_UNKNOWN_SHARE = 0.2
+"""Unknown tokens from which a model is blind: English word pieces do not know 69 % of Chinese, 0 % of French."""
+
+MAX_TOKENS_PER_LETTER = 2.0
+"""Tokens a letter from which it is: byte pairs made for English take Chinese apart into 2.6, Russian into 1.4."""
+
+SPELLED_TOKENS_PER_LETTER = 0.9
+"""An alphabet that is read letter by letter was hardly in what the model learnt from."""
+
+FOREIGN_SHARE = 0.05
+"""Rows in another script than most are named when they are at most this share; more is a bilingual set."""
+
+
+def encoding_damage(findings: Findings, usable: list[int]) -> None:
+    """Characters lost to a wrong encoding, UTF-8 read as Windows-1252, or letters that depend on a guess."""
+    rows = findings.rows
+    texts = rows.texts
+    lost = [i for i in usable if "\ufffd" in texts[i] or "\ufffd" in rows.labels[i]]
+    if lost:
+        findings.add(
+            "encoding_damage",
+            f"{rows_in_words(len(lost))} with characters lost to a wrong encoding (U+FFFD)",
+            "save the source again as UTF-8",
+            lost,
+            examples=(_around(texts[i], lambda c: c == "\ufffd") for i in lost[:MAX_EXAMPLES]),
+        )
+    garbled = [i for i in usable if not texts[i].isascii() and mojibake.repair(texts[i]) != texts[i]]
+    if garbled:
+        findings.add(
+            "encoding_damage",
+            f"{rows_in_words(len(garbled))} with UTF-8 that was once read as Windows-1252, as in 'â€™' for '’'",
+            "save the source again as UTF-8; a model trained on this meets other characters in use",
+            garbled,
+            examples=(_repair_shown(texts[i]) for i in garbled[:MAX_EXAMPLES]),
+        )
+    if not lost and not garbled and rows.detected.encoding in ("cp1252", "latin-1"):
+        doubtful = [i for i in usable if not texts[i].isascii()]
+        if doubtful:
+            findings.add(
+                "encoding_damage",
+                f"the file is not UTF-8 and was read as {rows.detected.encoding}; "
+                f"{rows_in_words(len(doubtful))} with letters that depend on it",
+                "look at the examples; if they are wrong, save the file as UTF-8",
+                doubtful,
+                examples=(_around(texts[i], lambda c: ord(c) > 127) for i in doubtful[:MAX_EXAMPLES]),
+            )
+
+
+def _around(text: str, wanted: Callable[[str], bool]) -> str:
+    at = next((place for place, char in enumerate(text) if wanted(char)), 0)
+    return text[max(0, at - 20) : at + 20]
+
+
+def _repair_shown(text: str) -> str:
+    whole = mojibake.repair(text)
+    at = next(place for place, (a, b) in enumerate(zip(text, whole + "\0", strict=False)) if a != b)
+    return f"{text[max(0, at - 12) : at + 16]} -> {whole[max(0, at - 12) : at + 14]}"
+
+
+def html_residue(findings: Findings, usable: list[int]) -> None:
+    """Tags and entities of HTML."""
+    texts = findings.rows.texts
+    marked = [i for i in usable if markup.find(texts[i])]
+    if marked:
+        findings.add(
+            "encoding_damage",
+            f"{rows_in_words(len(marked))} with HTML left in the text (tags such as <br>, entities such as &amp;)",
+            "take the markup out (--fix does); the model spends its tokens on it, and in use it may not be there",
+            marked,
+            examples=(_around_markup(texts[i]) for i in marked[:MAX_EXAMPLES]),
+        )
+
+
+def _around_markup(text: str) -> str:
+    match = markup.find(text)
+    at = match.start() if match else 0
+    return text[max(0, at - 20) : at + 40]
+
+
+def length_outliers(findings: Findings, usable: list[int]) -> None:
+    """Texts far longer or shorter than the others, by characters."""
+    if len(usable) < MIN_ROWS_TO_JUDGE_LENGTH:
+        return
+    lengths = [len(findings.rows.texts[i]) for i in usable]
+    logs = [math.log(length) for length in lengths]
+    middle = statistics.median(logs)
+    spread = max(statistics.median(abs(x - middle) for x in logs), 1e-9)
+    far = max(OUTLIER_SCORE * spread / 0.6745, math.log(OUTLIER_RATIO))
+    odd = [(i, n) for i, n, x in zip(usable, lengths, logs, strict=True) if abs(x - middle) > far]
+    if odd:
+        typical = round(math.exp(middle))
+        longest, shortest = max(n for _, n in odd), min(n for _, n in odd)
+        extremes = f"longest {longest:,}" if longest > typical else ""
+        if shortest < typical:
+            extremes += f"{', ' if extremes else ''}shortest {shortest:,}"
+        findings.add(
+            "length_outlier",
+            f"{rows_in_words(len(odd))} of very unlike length ({extremes}; half of all have {typical:,} characters or "
+            "fewer)",
+            "look at them: several texts run together, or something cut off? a long one costs time in its whole batch",
+            [i for i, _ in odd],
+            examples=(f"{n:,} characters: {findings.rows.texts[i]}" for i, n in odd[:MAX_EXAMPLES]),
+        )
+
+
+def foreign_scripts(findings: Findings, usable: list[int]) -> None:
+    """A few rows in another script than nearly all the others."""
+    scripts = [language_of(findings.rows.texts[i]) for i in usable]
+    counts = Counter(scripts)
+    counts.pop(OTHER, None)
+    if len(counts) < 2:
+        return
+    main = counts.most_common(1)[0][0]
+    strange = [(i, script) for i, script in zip(usable, scripts, strict=True) if script not in (main, OTHER)]
+    if len(strange) > FOREIGN_SHARE * len(usable):
+        return
+    what = ", ".join(f"{script} {count:,}" for script, count in counts.most_common() if script != main)
+    findings.add(
+        "language_mismatch",
+        f"{rows_in_words(len(strange))} in another script than the rest, which is {main}: {what}",
+        "remove or translate them, or take a multilingual base model; one that cannot read them learns noise",
+        [i for i, _ in strange],
+        examples=(f"{script}: {findings.rows.texts[i]}" for i, script in strange[:MAX_EXAMPLES]),
+    )
+
+
+def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenizer) -> None:
+    """Scripts of a good part of the rows that the base model's tokenizer takes apart or does not know."""
+    readings = read_by_script([findings.rows.texts[i] for i in usable], base)
+    for script, reading in readings.items():
+        if len(reading.rows) < MAIN_SCRIPT_SHARE * len(usable):
+            continue
+        blind = reading.unknown_share >= MAX_UNKNOWN_SHARE or reading.tokens_per_letter >= MAX_TOKENS_PER_LETTER
+        spelling = script not in IDEOGRAPHIC and reading.tokens_per_letter >= SPELLED_TOKENS_PER_LETTER
+        if not (blind or spelling):
+            continue
+        other = "bert-base-chinese" if script == "Chinese" else "distilbert-base-multilingual-cased"
+        indices = [usable[place] for place in reading.rows]
+        findings.add(
+            "language_mismatch",
+            f"{base.name} {'cannot read' if blind else 'only spells'} {rows_in_words(len(indices))} in {script}: "
+            f"{reading.unknown_share:.0%} of the tokens are unknown to it, {reading.tokens_per_letter:.1f} tokens a "
+            "letter",
+            f"take a base model that reads it: model.name={other}",
+            indices,
+            examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
+            blocking=blind,
+        )
+
+
+def personal_texts(findings: Findings, usable: list[int]) -> None:
+    """E-mail addresses, telephone, card and id numbers; the examples are masked."""
+    texts = findings.rows.texts
+    kinds_of = {i: {datum.kind for datum in personal_data.find(texts[i])} for i in usable}
+    found = [i for i, kinds in kinds_of.items() if kinds]
+    if found:
+        counts = Counter(kind for i in found for kind in kinds_of[i])
+        what = ", ".join(f"{kind} in {rows_in_words(count)}" for kind, count in counts.most_common())
+        findings.add(
+            "personal_data",
+            f"{rows_in_words(len(found))} with what looks like personal data: {what}",
+            "mask or remove them where you may not keep them; an adapter and its record carry the texts on",
+            found,
+            examples=(_masked_excerpt(texts[i]) for i in found[:MAX_EXAMPLES]),
+        )
+
+
+def _masked_excerpt(text: str) -> str:
+    start = personal_data.find(text)[0].start
+    return personal_data.mask(text)[max(0, start - 25) : start + 50]

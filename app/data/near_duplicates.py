@@ -1,0 +1,170 @@
+"""Texts that are nearly the same: MinHash signatures, locality-sensitive buckets, and an exact check of each pair.
+
+Broder (1997), "On the resemblance and containment of documents": the Jaccard similarity of two sets of shingles is the
+chance that their smallest hashes agree. Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", 3.4: bands of rows
+of the signature find the pairs worth looking at. Every pair is then compared exactly, so none is named by chance.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from app.data.languages import is_ideographic
+
+MIN_SIMILARITY = 0.8
+"""Jaccard similarity of shingles from which two texts count as near duplicates: a word changed in a sentence of 15."""
+
+SHINGLE_CHARS = 5
+SHINGLE_IDEOGRAPHS = 2
+"""Characters of a shingle; fewer where a character stands for a word."""
+
+_BANDS, _BAND_ROWS = 16, 4
+_BATCH_CHARS = 2_000_000
+_MAX_TEXT_CHARS = 20_000
+_ALL_PAIRS_UP_TO = 10
+_NO_WORD = re.compile(r"[\W_]+")
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_RNG = np.random.default_rng(20_231)
+_FACTORS = _RNG.integers(0, 2**63, _BANDS * _BAND_ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_SHIFTS = _RNG.integers(0, 2**63, _BANDS * _BAND_ROWS, dtype=np.uint64)
+
+
+def near_duplicate_pairs(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Pairs (P, 2) of indices, the smaller first, of texts at least MIN_SIMILARITY alike, equal ones included.
+
+    Of a crowd of like texts not every pair is listed, but enough of them to connect the crowd. Texts are compared
+    without case and punctuation, by their first 20,000 characters; one without letters or digits is like no other.
+    """
+    bare = [_bare(text) for text in texts]
+    filled = np.array([index for index, text in enumerate(bare) if text], np.int64)
+    keys = np.concatenate([_band_keys(batch) for batch in _batches([bare[i] for i in filled])] or [_no_keys()])
+    candidates = _candidates(keys)
+    shingles = lru_cache(maxsize=4096)(lambda index: _shingle_set(bare[filled[index]]))
+    alike = [pair for pair in candidates if _similarity(shingles(pair[0]), shingles(pair[1])) >= MIN_SIMILARITY]
+    return filled[np.array(alike, np.int64).reshape(-1, 2)]
+
+
+def near_duplicate_groups(texts: Sequence[str]) -> list[list[int]]:
+    """Indices of texts that hang together by near-duplicate pairs, ascending; only groups of two and more."""
+    pairs = near_duplicate_pairs(texts)
+    if not len(pairs):
+        return []
+    members, places = np.unique(pairs, return_inverse=True)
+    places = places.reshape(-1, 2)
+    links = coo_array((np.ones(len(places), bool), (places[:, 0], places[:, 1])), shape=(len(members),) * 2)
+    _, group = connected_components(links, directed=False)
+    order = np.argsort(group, kind="stable")
+    found = np.split(members[order], np.flatnonzero(np.diff(group[order])) + 1)
+    return sorted(part.tolist() for part in found)
+
+
+def _bare(text: str) -> str:
+    return _NO_WORD.sub(" ", text[:_MAX_TEXT_CHARS].casefold()).strip()
+
+
+def _shingle_chars(text: str) -> int:
+    if text.isascii():
+        return SHINGLE_CHARS
+    return SHINGLE_IDEOGRAPHS if 2 * sum(map(is_ideographic, text)) > len(text) else SHINGLE_CHARS
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch, size = [], 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= _BATCH_CHARS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _no_keys() -> NDArray[np.uint64]:
+    return np.empty((0, _BANDS), np.uint64)
+
+
+def _band_keys(texts: list[str]) -> NDArray[np.uint64]:
+    """One 64-bit key (N, bands) for each band of each text's signature."""
+    keys = np.empty((len(texts), _BANDS), np.uint64)
+    sizes = np.array([_shingle_chars(text) for text in texts])
+    for size in (SHINGLE_CHARS, SHINGLE_IDEOGRAPHS):
+        rows = np.flatnonzero(sizes == size)
+        if len(rows):
+            keys[rows] = _keys_of_size([texts[row] for row in rows], size)
+    return keys
+
+
+def _keys_of_size(texts: list[str], size: int) -> NDArray[np.uint64]:
+    padded = [text.ljust(size) for text in texts]
+    lengths = np.array([len(text) for text in padded])
+    hashes = _shingle_hashes("".join(padded), size)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    inside = np.ones(lengths.sum(), bool)
+    for back in range(1, size):
+        inside[starts + lengths - back] = False  # a shingle that would reach into the next text
+    hashes = hashes[inside[: len(hashes)]]
+    offsets = np.concatenate([[0], np.cumsum(lengths - size + 1)[:-1]])
+    keys = np.zeros((len(texts), _BANDS), np.uint64)
+    for number, (factor, shift) in enumerate(zip(_FACTORS, _SHIFTS, strict=True)):
+        smallest = np.minimum.reduceat((hashes * factor + shift) >> np.uint64(32), offsets)
+        band = number // _BAND_ROWS
+        keys[:, band] = _mixed(keys[:, band] * _BASE + smallest)
+    return keys
+
+
+def _shingle_hashes(text: str, size: int) -> NDArray[np.uint64]:
+    """Hash (len(text) - size + 1,) of the shingle that starts at each character."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    count = len(codes) - size + 1
+    hashes = np.zeros(count, np.uint64)
+    for place in range(size):
+        hashes = hashes * _BASE + codes[place : place + count]
+    return _mixed(hashes)
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit over the whole word (the finaliser of splitmix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _candidates(keys_NB: NDArray[np.uint64]) -> list[tuple[int, int]]:
+    """Pairs that share a band; of a bucket with many texts only each with its neighbour and with the first."""
+    pairs: set[tuple[int, int]] = set()
+    for band in range(keys_NB.shape[1]):
+        order = np.argsort(keys_NB[:, band], kind="stable")
+        ordered = keys_NB[order, band]
+        edges = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+        for start, end in pairwise(edges):
+            if end - start > 1:
+                pairs.update(_pairs_of(order[start:end].tolist()))
+    return sorted(pairs)
+
+
+def _pairs_of(bucket: list[int]) -> Iterator[tuple[int, int]]:
+    if len(bucket) <= _ALL_PAIRS_UP_TO:
+        yield from ((a, b) for place, a in enumerate(bucket) for b in bucket[place + 1 :])
+        return
+    for place in range(1, len(bucket)):
+        yield bucket[0], bucket[place]
+        yield bucket[place - 1], bucket[place]
+
+
+def _shingle_set(text: str) -> NDArray[np.uint64]:
+    size = _shingle_chars(text)
+    return np.unique(_shingle_hashes(text.ljust(size), size))
+
+
+def _similarity(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
+    if min(len(a), len(b)) < MIN_SIMILARITY * max(len(a), len(b)):
+        return 0.0
+    common = len(np.intersect1d(a, b, assume_unique=True))
+    return common / (len(a) + len(b) - common)

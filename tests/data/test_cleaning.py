@@ -1,0 +1,47 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from app.data.cleaning import clean, write
+from app.data.readers import read
+from app.domain.errors import Conflict
+
+DIRTY = (
+    "text,label\na good day,fine\nA good  day,fine\n,fine\nno label,\ncafÃ© &amp; bar,Fine\nodd,fine\nodd,awful\n"
+    "in the test,awful\na bad day,awful\n"
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_a_cleaned_copy_has_every_change_listed_and_the_original_is_untouched(tmp_path: Path, suffix: str) -> None:
+    source, out = tmp_path / "rows.csv", tmp_path / f"clean{suffix}"
+    source.write_text(DIRTY, encoding="utf-8")
+    listed = write(clean(read(str(source)), ["In the test"]), out)
+    again = read(str(out))
+    assert list(zip(again.texts, again.labels, strict=True)) == [
+        ("a good day", "fine"),
+        ("café & bar", "fine"),
+        ("a bad day", "awful"),
+    ]
+    with listed.open(encoding="utf-8", newline="") as file:
+        changes = [(int(row["row"]), row["code"], row["action"]) for row in csv.DictReader(file)]
+    assert changes == [
+        (2, "duplicate", "drop"),
+        (3, "empty_text", "drop"),
+        (4, "missing_label", "drop"),
+        (5, "encoding_damage", "repair"),
+        (5, "label_variant", "relabel"),
+        (6, "conflicting_label", "drop"),
+        (7, "conflicting_label", "drop"),
+        (8, "leakage", "drop"),
+    ]
+    assert source.read_text(encoding="utf-8") == DIRTY
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text(DIRTY, encoding="utf-8")
+    with pytest.raises(Conflict, match="already"):
+        write(clean(read(str(source))), source)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
