@@ -6,6 +6,7 @@ batch size, learning rate, dropout and number of steps; only the steps are timed
 depends on the machine and on what else it does.
 
     .venv/bin/python benchmarks/train_speed.py [--data FILE] [--steps 40] [--rounds 3] [--threads N] [--all-linear]
+                                           [--precision auto|fp32|bf16]
 """
 
 import argparse
@@ -91,6 +92,7 @@ def make_shared_plan(
                 "max_steps": WARM_UP_STEPS + options.steps,
                 "per_device_train_batch_size": BATCH,
                 "num_threads": options.threads or "auto",
+                "precision": options.precision,
             },
             "checkpoints": {"every": 10**6},
         }
@@ -199,6 +201,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times both sides take their turn")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: physical cores)")
     parser.add_argument("--all-linear", action="store_true", help="adapt every linear layer, not query and value alone")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="ours; stock is fp32")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     transformers_logging.set_verbosity_error()

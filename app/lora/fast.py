@@ -2,6 +2,8 @@
 
 - LoRA linear: base and adapter in one autograd node that computes no gradient of frozen weights and adds the
   low-rank part in place.
+- Matrix products with frozen weights by oneDNN on a CPU: MKL, which PyTorch takes for fp32, leaves AVX-512 unused on
+  processors of other makers (2.1x on Zen 5, 1.0 to 1.2x with AVX2 alone).
 - First token only: classification heads read the first token, so the last layer computes nothing for the others
   but their keys and values.
 - Dropout masks from 16 random bits an element instead of a random float.
@@ -31,11 +33,14 @@ class FastPath:
     """What `enable` switched on."""
 
     lora_linears: int
+    frozen_linears: int
     first_token_layer: bool
     dropouts: int
 
     def __str__(self) -> str:
         parts = [f"{self.lora_linears} fused LoRA layers"]
+        if self.frozen_linears:
+            parts.append(f"{self.frozen_linears} frozen layers by oneDNN")
         if self.first_token_layer:
             parts.append("last layer computed for the first token only")
         if self.dropouts:
@@ -50,14 +55,72 @@ def enable(model: PeftModel) -> FastPath:
     for linear in linears:
         _replace_forward(linear, _lora_linear_forward)
     on_cpu = next(model.parameters()).device.type == "cpu"
+    frozen = _enable_frozen(core) if on_cpu else 0
     dropouts = _enable_dropout(core) if on_cpu else 0
     if on_cpu and core.config._attn_implementation == "eager":  # noqa: SLF001, transformers has no public name for it
         core.set_attn_implementation(_ATTENTION)
-    return FastPath(len(linears), _enable_first_token(core), dropouts)
+    return FastPath(len(linears), frozen, _enable_first_token(core), dropouts)
 
 
 def _replace_forward(module: nn.Module, forward: Callable[..., Tensor]) -> None:
     module.forward = MethodType(forward, module)
+
+
+# --- products with frozen weights ----------------------------------------------------------------------------------
+
+
+def _onednn_product() -> Callable[..., Tensor] | None:
+    """oneDNN's fp32 linear layer, which PyTorch uses for compiled models, or None where this build has none."""
+    if not torch.backends.mkldnn.is_available():
+        return None
+    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+_ONEDNN = _onednn_product()
+
+
+def _product(x_MH: Tensor, w_OH: Tensor, b_O: Tensor | None = None) -> Tensor:
+    """x W^T + b, (M, O)."""
+    if _ONEDNN is None or x_MH.device.type != "cpu" or not x_MH.dtype == w_OH.dtype == torch.float32:
+        return F.linear(x_MH, w_OH, b_O)
+    return _ONEDNN(x_MH.contiguous(), w_OH, b_O, "none", [], "")
+
+
+class _FrozenLinearFunction(torch.autograd.Function):
+    """y = x W^T + b, with the gradient of x alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x_MH: Tensor, w_OH: Tensor, b_O: Tensor | None) -> Tensor:
+        ctx.save_for_backward(w_OH)
+        return _product(x_MH, w_OH, b_O)
+
+    @staticmethod
+    def backward(ctx: Any, g_MO: Tensor) -> tuple[Tensor, None, None]:
+        (w_OH,) = ctx.saved_tensors
+        return _product(g_MO, w_OH.t()), None, None
+
+
+def _frozen_linear_forward(module: nn.Linear, x: Tensor) -> Tensor:
+    if torch.is_autocast_enabled(x.device.type):
+        return F.linear(x, module.weight, module.bias)
+    y_MO: Tensor = _FrozenLinearFunction.apply(  # type: ignore[no-untyped-call]
+        x.reshape(-1, x.shape[-1]), module.weight, module.bias
+    )
+    return y_MO.view(*x.shape[:-1], y_MO.shape[-1])
+
+
+def _enable_frozen(core: nn.Module) -> int:
+    if _ONEDNN is None:
+        return 0
+    adapted = {id(m.get_base_layer()) for m in core.modules() if isinstance(m, LoraLinear)}
+    frozen = [
+        m
+        for m in core.modules()
+        if type(m) is nn.Linear and id(m) not in adapted and not any(p.requires_grad for p in m.parameters())
+    ]
+    for module in frozen:
+        _replace_forward(module, _frozen_linear_forward)
+    return len(frozen)
 
 
 # --- LoRA linear -----------------------------------------------------------------------------------------------
@@ -82,7 +145,7 @@ class _LoraLinearFunction(torch.autograd.Function):
     ) -> Tensor:
         dropped_MH = x_MH if d_MH is None else d_MH
         u_MR = dropped_MH @ a_RH.t()
-        y_MO = x_MH @ w_OH.t() if b_O is None else torch.addmm(b_O, x_MH, w_OH.t())
+        y_MO = _product(x_MH, w_OH, b_O)
         y_MO.addmm_(u_MR, b_OR.t(), alpha=s)
         ctx.save_for_backward(dropped_MH, u_MR, w_OH, a_RH, b_OR)
         ctx.scaling, ctx.has_dropout = s, d_MH is not None
@@ -95,7 +158,7 @@ class _LoraLinearFunction(torch.autograd.Function):
         grad_a, grad_b = gb_MR.t() @ dropped_MH, (g_MO.t() @ u_MR).mul_(ctx.scaling)
         grad_x = grad_d = None
         if ctx.needs_input_grad[0]:
-            grad_x = g_MO @ w_OH
+            grad_x = _product(g_MO, w_OH.t())
             if not ctx.has_dropout:
                 grad_x.addmm_(gb_MR, a_RH)
         if ctx.has_dropout and ctx.needs_input_grad[1]:
