@@ -14,7 +14,7 @@ from app.domain.plan import TokenFacts
 from app.lora.inference import pad
 from app.lora.tokenization import Encoded
 
-LENGTH_JITTER = 0.05
+LENGTH_JITTER = 0.15
 """Lengths are blurred by this share before sorting, so that batches differ from epoch to epoch."""
 
 

@@ -68,6 +68,29 @@ def test_only_known_architectures_compute_the_last_layer_for_one_token(
     assert fast.enable(_adapted(tiny_model(architecture))).first_token_layer is expected
 
 
+def test_frozen_layers_beside_the_adapted_ones_compute_the_same(tiny_model: Callable[..., Path]) -> None:
+    base = load_base(locate(str(tiny_model("bert"))), ["a", "b", "c"], seed=1)
+    config = LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query"], init_lora_weights=False)
+    model = get_peft_model(base.model, config).eval()
+    logits, gradients = _loss_and_gradients(model)
+    switched = fast.enable(model)
+    fast_logits, fast_gradients = _loss_and_gradients(model)
+    assert switched.frozen_linears > 0
+    torch.testing.assert_close(fast_logits, logits, atol=1e-5, rtol=1e-4)
+    assert gradients.keys() == fast_gradients.keys()
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(fast_gradients[name], gradient, atol=1e-5, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_product_takes_any_layout(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x_MH, w_OH = torch.randn(7, 5, dtype=dtype), torch.randn(3, 5, dtype=dtype)
+    for x in (x_MH, x_MH.t().contiguous().t(), torch.ones(1, 5, dtype=dtype).expand(7, 5)):
+        for w in (w_OH, w_OH.t().contiguous().t()):
+            torch.testing.assert_close(fast._product(x, w), x @ w.t(), atol=1e-5, rtol=1e-5)
+
+
 def test_variants_of_lora_keep_the_plain_path(tiny_model: Callable[..., Path]) -> None:
     model = _adapted(tiny_model("bert"), use_dora=True).eval()
     logits, _ = _loss_and_gradients(model)
