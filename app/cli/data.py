@@ -180,3 +180,5 @@ def _show_detected(report: "ValidationReport") -> None:
         if value is not None or key in found.reasons
     ]
     output.show_table(("read as", "", "because"), rows)
+    if found.preview:
+        output.show_table(("row", "label", "text"), [(one.row, one.label, one.text) for one in found.preview])

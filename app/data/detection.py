@@ -16,7 +16,8 @@ Mode = Literal["quoted", "plain", "first", "last"]
 """`quoted`: standard csv quotes. `plain`: quotes are text. `first`, `last`: one separator a line, the first or last."""
 
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "@": "at sign", "^": "caret", "~": "tilde"}
-_SPLIT_SEPARATORS = (*SEPARATORS, " ")
+_NEVER = frozenset("\"'\\.")
+"""What encloses, escapes or ends sentences separates nothing."""
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _FIXED: tuple[Mode, ...] = ("quoted", "plain")
 _SPLIT: tuple[Mode, ...] = ("first", "last")
@@ -87,12 +88,12 @@ def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | U
         elif not expected or len(row) == expected:
             yield row
         elif dialect.mode in ("first", "last"):
-            yield Unreadable(f"no separator ({called(dialect.separator)}) in it", row[0][:80])
+            yield Unreadable(f"there is not {called(dialect.separator)} in it to split it at", row[0][:80])
         elif len(row) < expected:
             yield row + [""] * (expected - len(row))
         elif any(cell.strip() for cell in row[expected:]):
             found = f"{len(row)} cells where {expected} are expected"
-            yield Unreadable(f"{found}; is there a {called(dialect.separator)} in the text?", row[0][:80])
+            yield Unreadable(f"{found}; is there {called(dialect.separator)} in the text?", row[0][:80])
         else:
             yield row[:expected]
 
@@ -111,8 +112,9 @@ def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
 
 
 def called(separator: str) -> str:
-    """The name of a separator, for sentences."""
-    return "space" if separator == " " else SEPARATORS[separator]
+    """The name of a separator with its article, for sentences."""
+    name = {" ": "space", **SEPARATORS}.get(separator, f"'{separator}'" if separator.isprintable() else repr(separator))
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 @dataclass(frozen=True)
@@ -136,48 +138,70 @@ def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
         num_labels = len(set(side[1:]))
         if len(good) < MIN_SHARE * len(rows) or num_labels < 2:
             return None
+        if sum(not cell.strip() for cell in side) > (1 - MIN_SHARE) * len(side):
+            return None
         if not (looks_like_labels(side) or looks_like_labels(side[1:])):
+            return None
+        if (separator, mode) == (" ", "last") and not _are_names(side):
             return None
         return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True, num_labels)
     num_columns = Counter(map(len, cells)).most_common(1)[0][0]
-    if num_columns < 2:
-        return None
+    if num_columns < 2 or (num_columns != len(cells[0]) > 1 and all(map(_is_known_name, cells[0]))):
+        return None  # a header that names fewer columns than the rows have: the separator is in the texts too
     good = [row for row in cells if len(row) == num_columns]
     columns = list(zip(*good, strict=True))
-    labelled = _has_known_name(good[0]) or any(looks_like_labels(c) or looks_like_labels(c[1:]) for c in columns)
+    labelled = any(map(_is_known_name, good[0])) or any(
+        looks_like_labels(c) or looks_like_labels(c[1:]) for c in columns
+    )
     return _Fit(Dialect(separator, mode, num_columns), len(good) / len(rows), labelled)
 
 
-def _has_known_name(cells: Sequence[str]) -> bool:
-    return any(name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 for cell in cells)
+def _is_known_name(cell: str) -> bool:
+    return name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2
+
+
+def _are_names(words: Sequence[str]) -> bool:
+    """Whether last words are labels rather than the ends of sentences: few, and without a full stop or other mark."""
+    counts = Counter(words)
+    return all(word.isalnum() for word in counts) and len(counts) <= max(2, len(words) // 50)
 
 
 def _split_fits(lines: Sequence[str], separator: str) -> list[_Fit]:
-    """Single splits that leave labels on one side; at a space only the first, for sentences end alike."""
-    modes: tuple[Mode, ...] = ("first",) if separator == " " else _SPLIT
-    return [fit for mode in modes if (fit := _fit(lines, separator, mode))]
+    """Single splits that leave labels on one side."""
+    return [fit for mode in _SPLIT if (fit := _fit(lines, separator, mode))]
+
+
+def _unusual_separators(lines: Sequence[str]) -> list[str]:
+    """Marks, symbols and control characters, none of the usual separators, that nearly every sampled line has."""
+    filled = [line.rstrip("\r\n") for line in lines if line.strip()]
+    counts = Counter(char for line in filled for char in set(line) if not char.isalnum())
+    known = _NEVER | set(SEPARATORS) | {" "}
+    return sorted(c for c, count in counts.items() if count >= MIN_SHARE * len(filled) and c not in known)
 
 
 def choose_dialect(lines: Sequence[str], suffix: str) -> Dialect | None:
     """The dialect that explains most of the sampled lines, or None where each line is one cell.
 
-    A single split is tried only where a separator gives no fixed columns. First comes a column of labels or known
-    column names, then anything but a space, the share of lines explained, the suffix's own separator, fewer labels.
+    A single split is tried where a separator gives no fixed columns, or other numbers of columns in the text's own
+    marks. First comes a column of labels or known column names, then a usual separator, a space and any other mark in
+    this order, the share of lines explained, the suffix's own separator, fewer labels.
     """
     own = _BY_SUFFIX.get(suffix)
     fits: list[_Fit] = []
-    for separator in _SPLIT_SEPARATORS:
+    for separator in SEPARATORS:
         least = 0.5 if separator == own else MIN_SHARE
-        fixed = [_fit(lines, separator, mode) for mode in _FIXED] if separator != " " else []
+        fixed = [_fit(lines, separator, mode) for mode in _FIXED]
         good = [f for f in fixed if f and f.share >= least and (f.labelled or separator == own or f.share > 0.98)]
         fits += good or _split_fits(lines, separator)
+    others = [" ", *_unusual_separators(lines)]
+    fits += [fit for separator in others for fit in _split_fits(lines, separator)]
     if not fits:
         return None
 
-    def evidence(fit: _Fit) -> tuple[bool, bool, float, bool, int, int]:
+    def evidence(fit: _Fit) -> tuple[bool, int, float, bool, int, int]:
         separator, mode = fit.dialect.separator, fit.dialect.mode
-        share = round(fit.share, 2)
-        return (fit.labelled, separator != " ", share, separator == own, -fit.num_labels, -_MODES.index(mode))
+        usual = 2 if separator in SEPARATORS else 1 if separator == " " else 0
+        return (fit.labelled, usual, round(fit.share, 2), separator == own, -fit.num_labels, -_MODES.index(mode))
 
     return max(fits, key=evidence).dialect
 

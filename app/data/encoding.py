@@ -20,6 +20,9 @@ OVERLONG = "\ufdd0"
 
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _CP1252_HOLES = frozenset(b"\x81\x8d\x8f\x90\x9d")
+_HARMLESS = frozenset(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
+"""Control characters that text files have, separators among them."""
+
 _COMMON_CHINESE = frozenset("的一是不了我有在人這这很好也就,，。")
 _MAGIC = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV UTF-8"),
@@ -70,7 +73,7 @@ def _check_is_text(path: Path, head: bytes) -> None:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     sample = head[:65536]
-    control = sum(sample.count(byte) for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b")
+    control = sum(sample.count(byte) for byte in range(32) if byte not in _HARMLESS)
     if control > len(sample) // 100 or (control and len(sample) < 100):
         raise DataUnreadable(
             f"{path} is a binary file: {control} of its first {len(sample)} bytes are control characters",

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import isfinite
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-from app.data import hub
+from app.data import hub, personal_data
 from app.data.columns import ColumnChoice, choose_columns, choose_text_column
 from app.data.detection import (
     Dialect,
@@ -32,12 +33,14 @@ from app.data.detection import (
 from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
 from app.data.json_records import json_document, json_lines
 from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
-from app.domain.data_report import MAX_ROWS_NAMED, Detected
+from app.domain.data_report import MAX_ROWS_NAMED, Detected, PreviewRow
 from app.domain.errors import DataUnreadable
 from app.domain.train_config import AUTO
 
 SAMPLE_LINES = 2000
 SAMPLE_ROWS = 5000
+PREVIEW_ROWS = 3
+PREVIEW_CHARS = 100
 MAX_ROW_BYTES = 2**31 - 1
 """What the csv module and file objects can count to; a larger bound means this one."""
 
@@ -123,7 +126,7 @@ def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequen
         mode, reasons["delimiter"] = choose_mode(num_lost, found.has_quotes)
         dialect = ways[mode]
         what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
-        reasons["format"] = f"its lines have {what}, separated by a {called(dialect.separator)}"
+        reasons["format"] = f"its lines have {what}, separated by {called(dialect.separator)}"
     first_rows = [row for row in split_rows(iter(sample), dialect) if not isinstance(row, Unreadable)]
     header = False
     if first_rows:
@@ -308,7 +311,18 @@ def read(
     )
     rows = Rows(source, opened.sha256, detected, text_column, label_column)
     _collect(rows, chain(sample, opened.records), choice.text, choice.label)
+    rows.detected = detected.model_copy(update={"preview": _preview(rows)})
     return rows
+
+
+def _preview(rows: Rows) -> list[PreviewRow]:
+    """The first rows as they were understood, shortened, personal data masked."""
+    first = zip(rows.numbers, rows.texts, rows.labels, strict=True)
+    return [PreviewRow(row=n, text=_shown(text), label=_shown(label)) for n, text, label in islice(first, PREVIEW_ROWS)]
+
+
+def _shown(cell: str) -> str:
+    return shorten(personal_data.mask(cell[: 10 * PREVIEW_CHARS]), PREVIEW_CHARS, placeholder=" ...")
 
 
 def _choose(

@@ -29,8 +29,21 @@ FindingCode = Literal[
 MAX_ROWS_NAMED = 100
 
 
+class PreviewRow(BaseModel):
+    """A row as it was understood: its number (from 1, header not counted), text and label, shortened."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int
+    text: str
+    label: str
+
+
 class Detected(BaseModel):
-    """How a file was read; `reasons` has one sentence for each choice that was made, not given."""
+    """How a file was read; `reasons` has one sentence for each choice that was made, not given.
+
+    `preview` has its first rows.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,6 +55,7 @@ class Detected(BaseModel):
     text_column: str | None = None
     label_column: str | None = None
     reasons: dict[str, str] = Field(default_factory=dict)
+    preview: list[PreviewRow] = Field(default_factory=list)
 
 
 class Finding(BaseModel):

@@ -123,3 +123,46 @@ def test_unnamed_and_repeated_header_cells_get_names_of_their_own(tmp_path: Path
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     found = _read(tmp_path, "text,label\n\n" + "\n\n".join(f'"{t}",{n}' for t, n in PAIRS) + "\n\n\n", "rows.csv")
     assert found.numbers == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("separator", [*",;|@~^:#/&!=+_<>*%$", "\x01", "\x1f", "｜", "、"])
+@pytest.mark.parametrize("label_first", [True, False])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "txt"])
+def test_any_one_character_separates_by_evidence_though_texts_contain_it(
+    assets: Path, tmp_path: Path, separator: str, label_first: bool, suffix: str
+) -> None:
+    lines = (assets / "data" / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[:300]
+    rows = [tuple(line.split("\t")) for line in lines]
+    rows = [(text.replace(" ", f" {separator} ", n % 3), label) for n, (text, label) in enumerate(rows)]
+    written = [(label, text) if label_first else (text, label) for text, label in rows]
+    found = _read(tmp_path, "".join(separator.join(row) + "\n" for row in written), f"rows.{suffix}")
+    assert found.detected.delimiter == separator
+    assert list(zip(found.texts, found.labels, strict=True)) == rows
+
+
+def test_a_label_after_the_last_space_is_found_where_it_is_no_end_of_a_sentence(tmp_path: Path) -> None:
+    found = _read(tmp_path, "".join(f"{text} {label}\n" for text, label in PAIRS * 5))
+    assert list(zip(found.texts, found.labels, strict=True)) == PAIRS * 5
+
+
+def test_commas_in_a_csv_file_whose_labels_stand_before_a_bar_are_text(tmp_path: Path) -> None:
+    lines = ["c1|text, with, commas", "c2|other, of these, two", "c1|again, here, it is", "c2|no, not, this"]
+    found = _read(tmp_path, "\n".join(lines), "rows.csv")
+    assert found.texts == [line[3:] for line in lines]
+    assert found.labels == ["c1", "c2", "c1", "c2"]
+
+
+def test_a_header_of_two_names_means_two_columns_though_each_text_has_a_comma(tmp_path: Path) -> None:
+    rows = [(f"{text.replace(',', '').replace(';', '')}, really", label) for text, label in PAIRS]
+    found = _read(tmp_path, "text,label\n" + "".join(",".join(row) + "\n" for row in rows), "rows.csv")
+    assert list(zip(found.texts, found.labels, strict=True)) == rows
+
+
+def test_the_first_rows_are_shown_as_they_were_read_with_personal_data_masked(tmp_path: Path) -> None:
+    rows = [("write to ann@example.org " + "now " * 100, "pos"), *PAIRS]
+    found = _read(tmp_path, "".join(f"{label}\t{text}\n" for text, label in rows))
+    first, second, third = found.detected.preview
+    assert "ann@example.org" not in first.text
+    assert len(first.text) <= 100
+    assert (second.row, second.text, second.label) == (2, *PAIRS[0])
+    assert third.row == 3
