@@ -31,7 +31,7 @@ data_versions.register(app)
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="csv, tsv, jsonl, json, parquet, text, or hub:ID")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=output.DATA_SOURCES)],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
     eval_data: Annotated[str | None, typer.Option(help="evaluation rows, held against FILE")] = None,

@@ -11,7 +11,7 @@ SHOWN = (5, 50, 95, 99)
 
 
 def profile(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="csv, tsv, jsonl, json, parquet, text, or hub:ID")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=output.DATA_SOURCES)],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,

@@ -9,7 +9,7 @@ from app.cli import output
 
 
 def label_errors(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="csv, tsv, jsonl, json, parquet, text, or hub:ID")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help=output.DATA_SOURCES)],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
     limit: Annotated[int, typer.Option(min=1, help="how many to show")] = 20,

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.domain.errors import InvalidInput, PlatformError
 
+DATA_SOURCES = "csv, tsv, jsonl, json, parquet, xlsx, text, zip, gz, a folder of class files, or hub:ID"
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

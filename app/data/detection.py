@@ -84,7 +84,7 @@ def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | U
         if isinstance(row, Unreadable):
             yield row
         elif OVERLONG in row[0] or (len(row) > 1 and any(OVERLONG in cell for cell in row)):
-            yield Unreadable("longer than max_row_bytes, so it was not read", "")
+            yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
         elif not expected or len(row) == expected:
             yield row
         elif dialect.mode in ("first", "last"):
@@ -108,7 +108,7 @@ def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
             continue
         yield from ([""] for _ in range(num_blank))
         num_blank = 0
-        yield Unreadable("longer than max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
+        yield Unreadable("longer than data.max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
 
 
 def called(separator: str) -> str:

@@ -6,18 +6,32 @@ What the lines mean (columns, quotes, header) belongs to `detection.py`.
 import codecs
 import difflib
 import hashlib
+import io
 import re
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
+from app.domain.data_report import MAX_ROWS_NAMED
 from app.domain.errors import DataUnreadable
 
 CHUNK_BYTES = 1 << 20
 OVERLONG = "\ufdd0"
 """A Unicode noncharacter, standing for a line too long to hold."""
 
+_WIDE_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+_MAX_LINE = 1 << 16
+MIN_SHARE_IN_WORDS = 0.8
+_HIGH = re.compile(rb"[\x80-\xff]")
+_HIGH_IN_WORD = re.compile(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])")
+_HIGH_RUN = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe](?=[\x81-\xfe])")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 _CP1252_HOLES = frozenset(b"\x81\x8d\x8f\x90\x9d")
 _HARMLESS = frozenset(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
@@ -25,22 +39,28 @@ _HARMLESS = frozenset(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 
 _COMMON_CHINESE = frozenset("的一是不了我有在人這这很好也就,，。")
 _MAGIC = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "unpack it, or save the sheet as CSV UTF-8"),
+    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it by itself"),
+    b"\x1f\x8b": ("gzip-compressed", "give it by itself, or unpack it first: gunzip FILE"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV UTF-8"),
-    b"\x1f\x8b": ("gzip-compressed", "unpack it first: gunzip FILE"),
     b"%PDF": ("a PDF document", "give a file with one row for each example"),
 }
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a file's bytes tells; `errors` as for `bytes.decode`."""
+    """What one pass over a file's bytes tells; `errors` as for `bytes.decode`.
+
+    `other_encoding` is that of the lines that are not in `encoding`, where there are such; `other_lines` are the first
+    hundred of them, from 1.
+    """
 
     sha256: str
     encoding: str
     errors: str
     reason: str
     has_quotes: bool
+    other_encoding: str | None = None
+    other_lines: tuple[int, ...] = ()
 
 
 def _nearest_files(path: Path) -> str:
@@ -55,9 +75,11 @@ def _nearest_files(path: Path) -> str:
 def check_readable(path: Path) -> None:
     """Raise DataUnreadable where `path` is not a file that can be opened and has content."""
     if path.is_dir():
-        names = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
-        inside = f"give one of its files: {', '.join(names)}" if names else "give a file"
-        raise DataUnreadable(f"{path} is a directory, not a data file", hint=inside)
+        raise DataUnreadable(f"{path} is a directory, not a data file", hint="give one of its files")
+    if path.is_symlink() and not path.exists():
+        raise DataUnreadable(
+            f"{path} is a symbolic link that leads nowhere or in a circle", hint="give the file itself"
+        )
     if not path.exists():
         raise DataUnreadable(f"{path} does not exist", hint=_nearest_files(path))
     if not path.is_file():
@@ -66,25 +88,49 @@ def check_readable(path: Path) -> None:
         raise DataUnreadable(f"{path} is empty (0 bytes)", hint="write one row for each example, text and label")
 
 
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wide_encoding(head: bytes) -> tuple[str, str] | None:
+    """UTF-16 or UTF-32 with the reason, by its mark or, without one, by how the text reads; None for anything else."""
+    for mark, encoding, name in _WIDE_MARKS:
+        if head.startswith(mark):
+            return encoding, f"it starts with the byte order mark of {name}"
+    sample = head[: 1 << 16]
+    if b"\0" not in sample:
+        return None
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
+        odd = sum(unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and char not in "\t\n\r" for char in text)
+        if text and "\ufffd" not in text and "\n" in text and odd <= len(text) // 1000:
+            return encoding, f"it has no byte order mark, and reads as text in {encoding.upper()}"
+    return None
+
+
 def _check_is_text(path: Path, head: bytes) -> None:
     for magic, (what, hint) in _MAGIC.items():
         if head.startswith(magic):
             raise DataUnreadable(f"{path} is {what}, not a text file", hint=hint)
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if _wide_encoding(head) is not None:
         return
     sample = head[:65536]
     control = sum(sample.count(byte) for byte in range(32) if byte not in _HARMLESS)
     if control > len(sample) // 100 or (control and len(sample) < 100):
         raise DataUnreadable(
             f"{path} is a binary file: {control} of its first {len(sample)} bytes are control characters",
-            hint="known formats are csv, tsv, jsonl, json, parquet and text files with one separator",
+            hint="known formats are csv, tsv, jsonl, json, parquet, xlsx and text files with one separator, "
+            "also in zip and gzip",
         )
 
 
 def _chinese_encoding(sample: bytes) -> str | None:
     """The legacy Chinese encoding under which `sample` reads as everyday Chinese, or None.
 
-    Both families decode most byte pairs; only the right one yields the characters that fill every Chinese text.
+    Both families decode most byte pairs; only the right one yields the characters that fill every Chinese text, and
+    hardly ever a letter of another kind.
     """
     scores = {}
     for encoding in ("cp950", "gb18030"):
@@ -96,34 +142,94 @@ def _chinese_encoding(sample: bytes) -> str | None:
     return best if best is not None and scores[best] > 0.05 else None
 
 
-def _legacy_encoding(num_bytes: int, num_bad: int, holes: bool, sample: bytes) -> tuple[str, str]:
+def _legacy_encoding(num_bad: int, holes: bool, bad_lines: bytes) -> tuple[str, str]:
     start = "1 byte is not UTF-8" if num_bad == 1 else f"{num_bad:,} bytes are not UTF-8"
-    if num_bad > num_bytes // 10 and (chinese := _chinese_encoding(sample)):
-        return chinese, f"{start}, and the file reads as Chinese in {chinese}"
+    pairs = len(_HIGH_RUN.findall(bad_lines)) >= max(1, len(_HIGH.findall(bad_lines)) // 4)
+    if pairs and (chinese := _chinese_encoding(bad_lines)):
+        return chinese, f"{start}, and they read as Chinese in {chinese}"
     if holes:
         return "latin-1", f"{start}, and some mean nothing in Windows-1252 either, so it is read as latin-1"
     return "cp1252", f"{start}, so it is read as Windows-1252 (cp1252)"
 
 
-def _choose_encoding(head: bytes, num_bytes: int, num_bad: int, num_wide: int, holes: bool) -> tuple[str, str, str]:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", "replace", "it starts with the byte order mark of UTF-16"
-    if num_bad == 0:
-        if head.startswith(codecs.BOM_UTF8):
-            return "utf-8-sig", "strict", "it starts with the byte order mark of UTF-8"
-        return "utf-8", "strict", "every byte of it is valid UTF-8"
-    if num_wide > num_bad:
-        return "utf-8", "replace", f"it is UTF-8 but for damaged bytes ({num_bad:,}), shown as U+FFFD"
-    encoding, reason = _legacy_encoding(num_bytes, num_bad, holes, head)
-    return encoding, "replace", reason
+@dataclass
+class _Tally:
+    """What is counted while a file's bytes go by; `bad_lines` are lines that are not UTF-8, for a closer look."""
+
+    num_bad: int = 0
+    num_wide: int = 0
+    holes: bool = False
+    has_quotes: bool = False
+    bad_lines: bytearray = field(default_factory=bytearray)
+    bad_numbers: list[int] = field(default_factory=list)
+    num_lines: int = 0
+    _decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("surrogateescape"))
+    _rest: bytes = b""
+
+    def add(self, chunk: bytes, *, final: bool = False) -> None:
+        """Count `chunk`, which goes on where the last one ended."""
+        self.has_quotes = self.has_quotes or b'"' in chunk
+        text = self._decoder.decode(chunk, final)
+        bad = 0
+        if not text.isascii():
+            bad = len(_UNDECODABLE.findall(text))
+            self.num_bad += bad
+            self.num_wide += max(0, len(chunk) - len(text))
+            self.holes = self.holes or bool(bad and _CP1252_HOLES & set(chunk))
+        if bad and len(self.bad_lines) < CHUNK_BYTES:
+            self._look_at_lines(self._rest + chunk)
+        self.num_lines += chunk.count(b"\n")
+        self._rest = chunk[chunk.rfind(b"\n") + 1 :][-_MAX_LINE:]
+
+    def _look_at_lines(self, chunk: bytes) -> None:
+        for number, line in enumerate(chunk.split(b"\n"), self.num_lines + 1):
+            if not line.isascii() and not _is_utf8(line):
+                self.bad_lines += line[:_MAX_LINE] + b"\n"
+                self.bad_numbers.append(number)
+                if len(self.bad_lines) >= CHUNK_BYTES:
+                    return
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _choose_encoding(head: bytes, tally: _Tally) -> tuple[str, str, str, str | None]:
+    """Encoding, errors as for `bytes.decode`, reason, and the encoding of the lines that are not in the first."""
+    if wide := _wide_encoding(head):
+        return wide[0], "replace", wide[1], None
+    mark = head.startswith(codecs.BOM_UTF8)
+    if tally.num_bad == 0:
+        if mark:
+            return "utf-8-sig", "strict", "it starts with the byte order mark of UTF-8", None
+        return "utf-8", "strict", "every byte of it is valid UTF-8", None
+    is_mixed = mark or tally.num_wide > tally.num_bad
+    holes = bool(_CP1252_HOLES & set(tally.bad_lines)) if is_mixed else tally.holes
+    other, reason = _legacy_encoding(tally.num_bad, holes, bytes(tally.bad_lines))
+    if not is_mixed:
+        return other, "replace", reason, None
+    if other in ("cp950", "gb18030") or not _is_damage(bytes(tally.bad_lines)):
+        lines = ", ".join(map(str, tally.bad_numbers[:5])) + (", ..." if len(tally.bad_numbers) > 5 else "")
+        return "utf-8", "replace", f"it is UTF-8, but for lines in {other}, read so: {lines}", other
+    return "utf-8", "replace", f"it is UTF-8 but for damaged bytes ({tally.num_bad:,}), shown as U+FFFD", None
+
+
+def _is_damage(bad_lines: bytes) -> bool:
+    """Whether lines are damaged UTF-8 rather than Windows-1252, whose letters beyond ASCII stand in words of ASCII."""
+    if any(ord(char) > 127 and char != "\ufffd" for char in bad_lines.decode(errors="replace")):
+        return True
+    return len(_HIGH_IN_WORD.findall(bad_lines)) < MIN_SHARE_IN_WORDS * len(_HIGH.findall(bad_lines))
 
 
 def survey(path: Path) -> Survey:
     """Read `path` once in pieces: its sha256, whether it is text, and in which encoding."""
     check_readable(path)
     digest = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    head, num_bytes, num_bad, num_wide, holes, quotes = b"", 0, 0, 0, False, False
+    head, num_bytes, tally = b"", 0, _Tally()
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
@@ -132,26 +238,56 @@ def survey(path: Path) -> Survey:
                     head = chunk
                     _check_is_text(path, head)
                 num_bytes += len(chunk)
-                quotes = quotes or b'"' in chunk
-                text = decoder.decode(chunk)
-                if not text.isascii():
-                    bad = len(_UNDECODABLE.findall(text))
-                    num_bad += bad
-                    num_wide += len(chunk) - len(text)
-                    holes = holes or bool(bad and _CP1252_HOLES & set(chunk))
-            num_bad += len(_UNDECODABLE.findall(decoder.decode(b"", final=True)))
+                tally.add(chunk)
+            tally.add(b"", final=True)
     except OSError as error:
         raise DataUnreadable(
             f"cannot read {path}: {error.strerror or error}", hint="check its owner and permissions"
         ) from error
     if not head.strip() and num_bytes == len(head):
         raise DataUnreadable(f"{path} has only white space", hint="write one row for each example, text and label")
-    encoding, errors, reason = _choose_encoding(head, num_bytes, num_bad, num_wide, holes)
-    return Survey(digest.hexdigest(), encoding, errors, reason, quotes)
+    encoding, errors, reason, other = _choose_encoding(head, tally)
+    other_lines = tuple(tally.bad_numbers[:MAX_ROWS_NAMED]) if other else ()
+    return Survey(digest.hexdigest(), encoding, errors, reason, tally.has_quotes, other, other_lines)
+
+
+class _MixedText(io.TextIOBase):
+    """Lines of which each is in UTF-8 or, where it is not, in another encoding."""
+
+    def __init__(self, path: Path, other: str) -> None:
+        self._file = path.open("rb")
+        self._other = other
+        self._rest = ""
+
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        """The next line, or at most `size` characters of it; longer ones are decoded in pieces."""
+        if not self._rest:
+            line = self._file.readline(4 * size if size >= 0 else -1)
+            self._rest = line.decode() if _is_utf8(line) else line.decode(self._other, "replace")
+        end = len(self._rest) if size < 0 else size
+        piece, self._rest = self._rest[:end], self._rest[end:]
+        return piece
+
+    def read(self, size: int | None = -1) -> str:
+        """At most `size` characters, all of them where it is negative or None."""
+        bound = -1 if size is None else size
+        pieces: list[str] = []
+        while (bound < 0 or sum(map(len, pieces)) < bound) and (
+            piece := self.readline(-1 if bound < 0 else bound - sum(map(len, pieces)))
+        ):
+            pieces.append(piece)
+        return "".join(pieces)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def open_text(path: Path, found: Survey) -> TextIO:
     """Open `path` as it was surveyed; line ends stay as they are."""
+    if found.other_encoding is not None:
+        return cast(TextIO, _MixedText(path, found.other_encoding))
     return path.open(encoding=found.encoding, errors=found.errors, newline="")
 
 

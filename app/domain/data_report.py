@@ -42,7 +42,8 @@ class PreviewRow(BaseModel):
 class Detected(BaseModel):
     """How a file was read; `reasons` has one sentence for each choice that was made, not given.
 
-    `preview` has its first rows.
+    `preview` has its first rows, `other_lines` (from 1, the header counted) the first hundred lines that are in another
+    encoding than the file.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +56,7 @@ class Detected(BaseModel):
     text_column: str | None = None
     label_column: str | None = None
     reasons: dict[str, str] = Field(default_factory=dict)
+    other_lines: list[int] = Field(default_factory=list, max_length=MAX_ROWS_NAMED)
     preview: list[PreviewRow] = Field(default_factory=list)
 
 

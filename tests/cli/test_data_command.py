@@ -124,7 +124,7 @@ def test_what_cannot_be_read_exits_2_with_one_line_and_a_hint(
 def test_a_directory_exits_2(run: Any, tmp_path: Path) -> None:
     status, _, err = run(tmp_path)
     assert status == 2
-    assert "is a directory" in err
+    assert "folder without files" in err
 
 
 def test_an_unknown_code_exits_2_and_names_the_nearest(run: Any, good: Path) -> None:

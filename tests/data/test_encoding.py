@@ -81,11 +81,64 @@ def test_a_missing_file_is_answered_with_the_nearest_names(tmp_path: Path) -> No
     assert "reviews.csv" in caught.value.hint
 
 
-def test_a_directory_is_refused_and_its_files_are_named(tmp_path: Path) -> None:
-    (tmp_path / "train.csv").write_text("text,label\n")
-    with pytest.raises(DataUnreadable, match="is a directory") as caught:
+def test_a_directory_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(DataUnreadable, match="is a directory"):
         survey(tmp_path)
-    assert "train.csv" in caught.value.hint
+
+
+ENGLISH = "label,text\n" + "p,the soup was warm\nn,we waited for an hour\n" * 5
+CHINESE = "label,text\n" + "p,服務很好，我們還會再來\nn,菜都冷了，等了一個小時\n" * 5
+
+
+@pytest.mark.parametrize("content", [ENGLISH, CHINESE])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-32"])
+def test_wide_characters_are_read_with_and_without_a_mark(tmp_path: Path, content: str, encoding: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content.encode(encoding))
+    assert _text(path) == content
+    assert survey(path).encoding == encoding
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp950"])
+def test_chinese_after_a_long_english_start_is_found(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(("p,the soup was warm\n" * 100_000 + CHINESE).encode(encoding))
+    assert survey(path).encoding == encoding
+    assert _text(path).endswith(CHINESE)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lines"),
+    [
+        ("cp1252", ["p,un café très bon", "n,le pâté “maison”"]),
+        ("gb18030", ["p,服务很好，我们还会再来的", "n,菜都冷了，等了一个小时"]),
+        ("cp950", ["p,服務很好，我們還會再來的", "n,菜都冷了，等了一個小時"]),
+    ],
+)
+def test_each_line_of_a_mixed_file_is_read_in_its_own_encoding(tmp_path: Path, encoding: str, lines: list[str]) -> None:
+    path = tmp_path / "rows.csv"
+    first = CHINESE * 20
+    path.write_bytes(first.encode() + "".join(line + "\n" for line in lines).encode(encoding))
+    found = survey(path)
+    assert (found.encoding, found.other_encoding) == ("utf-8", encoding)
+    assert found.other_lines == (first.count("\n") + 1, first.count("\n") + 2)
+    assert _text(path) == first + "".join(line + "\n" for line in lines)
+
+
+def test_lines_across_the_pieces_that_are_read_are_counted_once(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    line = "é" * 1000 + "\n"
+    before = (1 << 20) // len(line.encode())
+    path.write_bytes(line.encode() * before + "a café, b\n".encode("cp1252") * 3 + line.encode() * 3)
+    found = survey(path)
+    assert found.other_lines == (before + 1, before + 2, before + 3)
+    assert _text(path) == line * before + "a café, b\n" * 3 + line * 3
+
+
+def test_a_link_in_a_circle_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").symlink_to(tmp_path / "rows.csv")
+    with pytest.raises(DataUnreadable, match="in a circle"):
+        survey(tmp_path / "rows.csv")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

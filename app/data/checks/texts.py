@@ -55,6 +55,13 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
             garbled,
             examples=(_repair_shown(texts[i]) for i in garbled[:MAX_EXAMPLES]),
         )
+    if rows.detected.other_lines:
+        findings.add(
+            "encoding_damage",
+            f"two encodings in one file: {rows.detected.reasons['encoding']}",
+            "look at these lines (the header is line 1), and save the whole file as UTF-8",
+            count=len(rows.detected.other_lines),
+        )
     if not lost and not garbled and rows.detected.encoding in ("cp1252", "latin-1"):
         doubtful = [i for i in usable if not texts[i].isascii()]
         if doubtful:

@@ -1,0 +1,211 @@
+"""A file of any kind -> its columns and records. Which column is what is for `readers.py` to say."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from app.data import archives, class_files, hub, tables
+from app.data.detection import (
+    Dialect,
+    Unreadable,
+    alternatives,
+    called,
+    choose_dialect,
+    choose_header,
+    choose_mode,
+    column_names,
+    count_lost_lines,
+    split_rows,
+    whole_lines,
+)
+from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
+from app.data.json_records import json_document, json_lines
+from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
+from app.data.records import SAMPLE_ROWS, Source
+from app.domain.data_report import Detected
+from app.domain.errors import DataUnreadable
+
+SAMPLE_LINES = 2000
+
+
+def _sample_lines(path: Path, found: Survey, max_row_bytes: int) -> list[str]:
+    lines, size = [], 0
+    with open_text(path, found) as file:
+        for line in islice(bounded_lines(file, max_row_bytes), SAMPLE_LINES):
+            lines.append(line)
+            size += len(line)
+            if size > max_row_bytes:
+                break
+    return lines
+
+
+def _lines(path: Path, found: Survey, max_row_bytes: int) -> Iterator[str]:
+    with open_text(path, found) as file:
+        yield from bounded_lines(file, max_row_bytes)
+
+
+def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequence[str]) -> Source:
+    csv.field_size_limit(max_row_bytes)
+    sample = _sample_lines(path, found, max_row_bytes)
+    reasons = {"encoding": found.reason}
+    if is_labelled(sample):
+        reasons["format"] = "its lines begin with __label__, as fastText writes them"
+        detected = Detected(format="fasttext", encoding=found.encoding, header=False, columns=COLUMNS, reasons=reasons)
+        return Source(found.sha256, detected, labelled_rows(_lines(path, found, max_row_bytes)))
+    dialect = choose_dialect(sample, path.suffix.lower())
+    if dialect is None:
+        dialect = Dialect("", "plain", 1)
+        reasons["format"] = "no separator divides most of its lines, so each line is one text"
+    else:
+        ways = {way.mode: way for way in alternatives(dialect, sample)}
+        if not found.has_quotes:
+            ways.pop("plain", None)
+        num_lost = {mode: count_lost_lines(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
+        mode, reasons["delimiter"] = choose_mode(num_lost, found.has_quotes)
+        dialect = ways[mode]
+        what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
+        reasons["format"] = f"its lines have {what}, separated by {called(dialect.separator)}"
+    first_rows = [row for row in split_rows(iter(sample), dialect) if not isinstance(row, Unreadable)]
+    header = False
+    if first_rows:
+        header, reasons["header"] = choose_header(first_rows, asked)
+    columns = column_names(first_rows[0] if header else None, dialect.num_columns)
+    names = {"\t": "tsv", "": "text"}
+    kind = "text" if dialect.mode in ("first", "last") else names.get(dialect.separator, "csv")
+    records = split_rows(_lines(path, found, max_row_bytes), dialect)
+    if header:
+        records = _without_header(records)
+    detected = Detected(
+        format=kind,
+        encoding=found.encoding,
+        delimiter=dialect.separator or None,
+        header=header,
+        columns=columns,
+        reasons=reasons,
+    )
+    return Source(found.sha256, detected, records)
+
+
+def _read_lines(path: Path, found: Survey, max_row_bytes: int) -> Source:
+    reasons = {"encoding": found.reason, "format": "each line of a .txt file is one text"}
+    detected = Detected(format="text", encoding=found.encoding, header=False, columns=["1"], reasons=reasons)
+    return Source(found.sha256, detected, whole_lines(_lines(path, found, max_row_bytes)))
+
+
+def _without_header(records: Iterator[list[str] | Unreadable]) -> Iterator[list[str] | Unreadable]:
+    """Drop the first row that could be read; the header is no row."""
+    dropped = False
+    for record in records:
+        if not dropped and not isinstance(record, Unreadable):
+            dropped = True
+            continue
+        yield record
+
+
+def _of_objects(
+    objects: Iterable[dict[str, Any] | Unreadable],
+) -> tuple[list[str], Iterator[Sequence[Any] | Unreadable]]:
+    """Columns are the keys of the first objects in order of appearance; a key an object lacks is an empty cell."""
+    objects = iter(objects)
+    sample = list(islice(objects, SAMPLE_ROWS))
+    columns = list(dict.fromkeys(key for item in sample if isinstance(item, dict) for key in item))
+    rows = (i if isinstance(i, Unreadable) else [i.get(c) for c in columns] for i in chain(sample, objects))
+    return columns, rows
+
+
+def _json_kind(head: str, suffix: str) -> tuple[str, str] | None:
+    """`json`, `jsonl` or None by how the text starts, with the reason."""
+    start = head.lstrip("\ufeff \t\r\n")
+    if start.startswith("[") and (suffix.startswith(".json") or start[1:].lstrip()[:1] in ("{", "]")):
+        return "json", "it starts with the bracket of a list"
+    if not start.startswith("{"):
+        return None
+    line, _, rest = start.partition("\n")
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = None
+    if suffix in (".jsonl", ".ndjson") or (isinstance(value, dict) and (rest.strip() or not _holds_rows(value))):
+        return "jsonl", "its lines start as objects of their own"
+    if value is None and not suffix.startswith(".json") and not re.match(r'\{\s*("|$)', start):
+        return None
+    return "json", "it starts with the brace of an object that spans lines or holds a list"
+
+
+def _holds_rows(value: dict[str, Any]) -> bool:
+    return any(isinstance(v, list) and (key == "data" or isinstance((v or [0])[0], dict)) for key, v in value.items())
+
+
+def _read_json(path: Path, found: Survey, max_row_bytes: int, kind: str, reason: str) -> Source:
+    def objects() -> Iterator[dict[str, Any] | Unreadable]:
+        with open_text(path, found) as file:
+            if kind == "jsonl":
+                yield from json_lines(bounded_lines(file, max_row_bytes))
+            else:
+                yield from json_document(file, path, max_row_bytes)
+
+    columns, records = _of_objects(objects())
+    reasons = {"encoding": found.reason, "format": reason}
+    detected = Detected(format=kind, encoding=found.encoding, columns=columns, reasons=reasons)
+    return Source(found.sha256, detected, records)
+
+
+def _read_hub(source: str) -> Source:
+    columns, records, sha256 = hub.load(source)
+    return Source(
+        sha256, Detected(format="hub", columns=columns, reasons={"format": f"it starts with {hub.PREFIX}"}), records
+    )
+
+
+def open_source(source: str, max_row_bytes: int, asked: Sequence[str], want_label: bool, closing: ExitStack) -> Source:
+    """Find out what `source` is and open it; `asked` are column names the user gave.
+
+    What was unpacked for it goes when `closing` closes; read the records before. DataUnreadable where there is nothing
+    to read.
+    """
+    if source.startswith(hub.PREFIX):
+        return _read_hub(source)
+    path = Path(source).expanduser()
+    if path.is_dir() or class_files.is_pattern(path):
+        return class_files.read(path, max_row_bytes)
+    check_readable(path)
+    with _reading(path), path.open("rb") as file:
+        head = file.read(4)
+    if head == tables.PARQUET_MAGIC:
+        return tables.read_parquet(path, asked)
+    if head == archives.ZIP_MAGIC and tables.is_workbook(path):
+        return tables.read_workbook(path, asked, closing)
+    if archives.is_archive(head):
+        inside = archives.unpack(path, closing)
+        opened = open_source(str(inside), max_row_bytes, asked, want_label, closing)
+        return archives.as_packed(opened, path, inside)
+    return _read_text(path, max_row_bytes, asked, want_label)
+
+
+def _read_text(path: Path, max_row_bytes: int, asked: Sequence[str], want_label: bool) -> Source:
+    found = survey(path)
+    if not want_label and not asked and path.suffix.lower() == ".txt":
+        return _read_lines(path, found, max_row_bytes)
+    with _reading(path), open_text(path, found) as file_text:
+        head = file_text.read(1 << 16)
+    if kind := _json_kind(head, path.suffix.lower()):
+        opened = _read_json(path, found, max_row_bytes, *kind)
+    else:
+        opened = _read_delimited(path, found, max_row_bytes, asked)
+    opened.detected = opened.detected.model_copy(update={"other_lines": list(found.other_lines)})
+    return opened
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataUnreadable(
+            f"cannot read {path}: {error.strerror or error}", hint="check its owner and permissions"
+        ) from error
