@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from app.data.findings import Rules
+from app.data.prepare import check
 from app.data.readers import read
 from app.data.validation import validate
+from app.domain.train_config import DataConfig
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,70 @@ def test_every_row_and_label_is_read_without_options(
     assert report.ok
     assert (report.rows, len(checked.texts), len(report.labels)) == (num_rows, num_rows, labels)
     assert (report.detected.text_column, report.detected.label_column) == (text_column, label_column)
+
+
+@pytest.mark.parametrize(
+    ("train", "others", "expected"),
+    [
+        (
+            "sst2/train.tsv",
+            {"test": "sst2/test.tsv"},
+            [("train", "duplicate", "9 rows"), ("test", "leakage", "2 rows (0.1%)")],
+        ),
+        (
+            "trec/TREC.train",
+            {"test": "trec/TREC.test"},
+            [
+                ("train", "encoding_damage", "not UTF-8"),
+                ("train", "duplicate", "71 rows"),
+                ("train", "conflicting_label", "1 text"),
+                ("train", "imbalance", "'ENTY:currency' only 4 rows"),
+                ("test", "leakage", "12 rows (2.4%) whose text is also in the training data, 1 of them with small"),
+            ],
+        ),
+        (
+            "banking77/train.csv",
+            {"test": "banking77/test.csv"},
+            [
+                ("train", "imbalance", "has 187 rows, 'contactless_not_working' only 35 rows"),
+                ("test", "leakage", "151 rows (4.9%) whose text is also in the training data, 144 of them with small"),
+            ],
+        ),
+        (
+            "emotion/train.txt",
+            {"test": "emotion/test.txt"},
+            [
+                ("train", "conflicting_label", "30 texts"),
+                ("train", "imbalance", "'joy' has 5,362 rows"),
+                ("test", "leakage", "16 rows (0.8%) whose text is also in the training data, 5 of them with small"),
+            ],
+        ),
+        (
+            "zh_waimai_10k/waimai_10k.csv",
+            {},
+            [("train", "sorted_labels", "2 runs"), ("train", "conflicting_label", "7 texts")],
+        ),
+        (
+            "zh_chnsenticorp/train.tsv",
+            {"eval": "zh_chnsenticorp/dev.tsv", "test": "zh_chnsenticorp/test.tsv"},
+            [
+                ("train", "duplicate", "1,327 rows"),
+                ("train", "conflicting_label", "24 texts"),
+                ("eval", "leakage", "348 rows (29.0%) whose text is also in the training data, 10 of them with small"),
+                ("test", "leakage", "337 rows (28.1%) whose text is also in the training data, 6 of them with small"),
+            ],
+        ),
+    ],
+)
+def test_every_known_defect_is_found(
+    assets: Path, train: str, others: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    """Of 1,351 duplicates in ChnSentiCorp and 72 in TREC those with another label are conflicting, once a text."""
+    sources = {split: str(assets / "data" / name) for split, name in others.items()}
+    checked = check(DataConfig(train=str(assets / "data" / train), **sources))
+    for split, code, said in expected:
+        (message,) = [f.message for f in checked[split].report.findings if f.code == code and said in f.message]
+        assert message
 
 
 def test_a_stray_byte_in_trec_loses_no_row_and_is_shown(assets: Path) -> None:

@@ -1,13 +1,16 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from app.data.findings import Rules
 from app.data.labels import label_order
+from app.data.prepare import check
 from app.data.readers import read
 from app.data.validation import Checked, Reference, validate
 from app.domain.data_report import Finding
 from app.domain.errors import ConfigError
+from app.domain.train_config import DataConfig
 
 GOOD = "".join(f"the {w} was {n} today,{n}\n" for w in ("food", "room", "staff", "view") for n in ("fine", "awful"))
 
@@ -190,3 +193,34 @@ def test_codes_that_cannot_take_effect_are_refused(allow: list[str], block: list
 )
 def test_labels_are_ordered_by_value_or_code_point(labels: list[str], ordered: list[str]) -> None:
     assert label_order(labels) == ordered
+
+
+def test_numbers_here_and_names_there_are_said_to_be_the_same_labels_written_differently(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,label\n" + "one text,good\nanother text,bad\n" * 4)
+    (tmp_path / "eval.csv").write_text("text,label\n" + "a text of its own,1\nanother of its own,0\n" * 4)
+    checked = check(DataConfig(train=str(tmp_path / "train.csv"), eval=str(tmp_path / "eval.csv")))
+    (found,) = [f for f in checked["eval"].report.findings if f.code == "unknown_label"]
+    assert found.fix == "labels are numbers here and names in the training data: write both alike"
+
+
+def test_ten_thousand_labels_are_checked_and_each_is_counted(tmp_path: Path) -> None:
+    rows = [(f"text number {n} of class {n % 10_000}", f"class {n % 10_000}") for n in range(30_000)]
+    (tmp_path / "rows.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    report = check(DataConfig(train=str(tmp_path / "rows.csv")))["train"].report
+    assert report.labels == {f"class {n}": 3 for n in range(10_000)}
+
+
+def test_a_column_of_nested_json_is_text_as_it_was_written(tmp_path: Path) -> None:
+    rows = [{"text": {"title": f"text {n}", "tags": ["a", None]}, "label": ["x", "y"][n % 2]} for n in range(6)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = check(DataConfig(train=str(tmp_path / "rows.jsonl")))["train"]
+    assert found.texts == [json.dumps(row["text"]) for row in rows]
+
+
+def test_rows_of_different_numbers_of_fields_are_named(tmp_path: Path) -> None:
+    lines = ["text,label", "fine,a", "too,many,cells", "fine as well,b", "missing", "good,a", "also good,b", "well,a"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    report = check(DataConfig(train=str(tmp_path / "rows.csv")))["train"].report
+    found = {f.code: f.rows for f in report.findings}
+    assert found["unreadable_row"] == [2]
+    assert found["missing_label"] == [4]

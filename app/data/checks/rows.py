@@ -92,11 +92,20 @@ def unknown_labels(findings: Findings, usable: list[int], known: Set[str]) -> li
         "unknown_label",
         f"{rows_in_words(len(strange))} with a label that the training data does not have: {', '.join(named)}"
         + (", ..." if len(names) > MAX_EXAMPLES else ""),
-        "correct the label, remove the rows, or add training rows with that label",
+        _fix_of_unknown(names, known),
         strange,
         examples=(f"{labels[i]}: {findings.rows.texts[i]}" for i in strange[:MAX_EXAMPLES]),
     )
     return [i for i in usable if labels[i] in known]
+
+
+def _fix_of_unknown(names: list[str], known: Set[str]) -> str:
+    """What to do; where one file numbers the labels and the other names them, that is said."""
+    here, there = (all(name.strip().isdecimal() for name in some) for some in (names, known))
+    if here == there:
+        return "correct the label, remove the rows, or add training rows with that label"
+    kinds = ("numbers", "names") if here else ("names", "numbers")
+    return f"labels are {kinds[0]} here and {kinds[1]} in the training data: write both alike"
 
 
 def label_variants(findings: Findings, usable: list[int], counts: Mapping[str, int]) -> None:
