@@ -38,7 +38,7 @@ def read_texts(file: Path, text_column: str) -> list[str]:
         numbers = ", ".join(map(str, blank[:MAX_ROWS_SHOWN])) + (", ..." if len(blank) > MAX_ROWS_SHOWN else "")
         what = f"row {numbers} has no text" if len(blank) == 1 else f"rows {numbers} have no text ({len(blank)} rows)"
         raise InvalidInput(f"{file}: {what}", hint="write a text there, or take the row out")
-    return rows.texts
+    return list(rows.texts)
 
 
 def write_predictions(out: Path, texts: Sequence[str], answers: "Sequence[Prediction]") -> None:

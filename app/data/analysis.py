@@ -1,5 +1,6 @@
 """Rows to a DataProfile. Nothing is judged here: findings are in validation."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,8 +47,12 @@ def profile_rows(texts: Sequence[str], labels: Sequence[str], tokenizer_file: Pa
         tokens=_token_summary(tokens, np.ones(len(texts), dtype=bool)),
         token_rows=0 if tokens is None else int((tokens != NOT_COUNTED).sum()),
         scripts=dict(Counter(map(language_of, texts)).most_common()),
-        duplicate_share=1 - len(set(texts)) / len(texts),
+        duplicate_share=1 - len({_digest(text) for text in texts}) / len(texts),
     )
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _count_tokens(texts: Sequence[str], tokenizer_file: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -6,9 +6,9 @@ of the signature find the pairs worth looking at. Every pair is then compared ex
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,19 +35,50 @@ _FACTORS = _RNG.integers(0, 2**63, _BANDS * _BAND_ROWS, dtype=np.uint64) * np.ui
 _SHIFTS = _RNG.integers(0, 2**63, _BANDS * _BAND_ROWS, dtype=np.uint64)
 
 
-def near_duplicate_pairs(texts: Sequence[str]) -> NDArray[np.int64]:
+@dataclass(frozen=True)
+class Sketches:
+    """What is kept of texts to find like ones: keys (F, bands) of the F texts with letters or digits, `places` (F,)."""
+
+    num_texts: int
+    places: NDArray[np.int64]
+    keys: NDArray[np.uint32]
+
+    def __add__(self, other: "Sketches") -> "Sketches":
+        """Those of the texts of both, one after the other."""
+        return Sketches(
+            self.num_texts + other.num_texts,
+            np.concatenate([self.places, other.places + self.num_texts]),
+            np.concatenate([self.keys, other.keys]),
+        )
+
+
+def sketch(texts: Iterable[str]) -> Sketches:
+    """Signatures of texts, read once in order and not kept."""
+    places: list[NDArray[np.int64]] = []
+    keys: list[NDArray[np.uint32]] = []
+    num_texts = 0
+    for batch in _batches(map(_bare, texts)):
+        filled = np.array([index for index, text in enumerate(batch) if text], np.int64)
+        places.append(filled + num_texts)
+        keys.append(_band_keys([batch[index] for index in filled]))
+        num_texts += len(batch)
+    none = np.empty((0, _BANDS), np.uint32)
+    return Sketches(num_texts, np.concatenate([np.empty(0, np.int64), *places]), np.concatenate([none, *keys]))
+
+
+def near_duplicate_pairs(texts: Sequence[str], sketches: Sketches | None = None) -> NDArray[np.int64]:
     """Pairs (P, 2) of indices, the smaller first, of texts at least MIN_SIMILARITY alike, equal ones included.
 
     Of a crowd of like texts not every pair is listed, but enough of them to connect the crowd. Texts are compared
     without case and punctuation, by their first 20,000 characters; one without letters or digits is like no other.
+    `sketches` are those of `texts`, where they were made before.
     """
-    bare = [_bare(text) for text in texts]
-    filled = np.array([index for index, text in enumerate(bare) if text], np.int64)
-    keys = np.concatenate([_band_keys(batch) for batch in _batches([bare[i] for i in filled])] or [_no_keys()])
-    candidates = _candidates(keys)
-    shingles = lru_cache(maxsize=4096)(lambda index: _shingle_set(bare[filled[index]]))
+    found = sketches or sketch(texts)
+    places = found.places.tolist()
+    shingles = lru_cache(maxsize=4096)(lambda index: _shingle_set(_bare(texts[places[index]])))
+    candidates = _candidates(found.keys)
     alike = [pair for pair in candidates if _similarity(shingles(pair[0]), shingles(pair[1])) >= MIN_SIMILARITY]
-    return filled[np.array(alike, np.int64).reshape(-1, 2)]
+    return found.places[np.array(alike, np.int64).reshape(-1, 2)]
 
 
 def near_duplicate_groups(texts: Sequence[str]) -> list[list[int]]:
@@ -74,7 +105,7 @@ def _shingle_chars(text: str) -> int:
     return SHINGLE_IDEOGRAPHS if 2 * sum(map(is_ideographic, text)) > len(text) else SHINGLE_CHARS
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
     batch, size = [], 0
     for text in texts:
         batch.append(text)
@@ -86,18 +117,14 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _no_keys() -> NDArray[np.uint64]:
-    return np.empty((0, _BANDS), np.uint64)
-
-
-def _band_keys(texts: list[str]) -> NDArray[np.uint64]:
-    """One 64-bit key (N, bands) for each band of each text's signature."""
-    keys = np.empty((len(texts), _BANDS), np.uint64)
+def _band_keys(texts: list[str]) -> NDArray[np.uint32]:
+    """One key (N, bands) for each band of each text's signature; two texts that share one by chance cost a look."""
+    keys = np.empty((len(texts), _BANDS), np.uint32)
     sizes = np.array([_shingle_chars(text) for text in texts])
     for size in (SHINGLE_CHARS, SHINGLE_IDEOGRAPHS):
         rows = np.flatnonzero(sizes == size)
         if len(rows):
-            keys[rows] = _keys_of_size([texts[row] for row in rows], size)
+            keys[rows] = _keys_of_size([texts[row] for row in rows], size) >> np.uint64(32)
     return keys
 
 
@@ -136,16 +163,15 @@ def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-def _candidates(keys_NB: NDArray[np.uint64]) -> list[tuple[int, int]]:
+def _candidates(keys_NB: NDArray[np.uint32]) -> list[tuple[int, int]]:
     """Pairs that share a band; of a bucket with many texts only each with its neighbour and with the first."""
     pairs: set[tuple[int, int]] = set()
     for band in range(keys_NB.shape[1]):
         order = np.argsort(keys_NB[:, band], kind="stable")
         ordered = keys_NB[order, band]
         edges = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-        for start, end in pairwise(edges):
-            if end - start > 1:
-                pairs.update(_pairs_of(order[start:end].tolist()))
+        for at in np.flatnonzero(np.diff(edges) > 1):
+            pairs.update(_pairs_of(order[edges[at] : edges[at + 1]].tolist()))
     return sorted(pairs)
 
 

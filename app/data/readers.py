@@ -3,6 +3,7 @@
 Whether the rows are fit for training is for `validation.py` to say.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from app.data.columns import ColumnChoice, choose_columns, choose_text_column
 from app.data.detection import Unreadable
 from app.data.records import SAMPLE_ROWS, Source, as_text
 from app.data.sources import open_source
+from app.data.spool import Spool
 from app.domain.data_report import MAX_ROWS_NAMED, Detected, PreviewRow
 from app.domain.errors import DataUnreadable
 from app.domain.train_config import AUTO
@@ -28,7 +30,7 @@ MAX_ROW_BYTES = 2**31 - 1
 
 @dataclass
 class Rows:
-    """What a source holds: parallel lists of row numbers (from 1, header not counted), texts and labels.
+    """What a source holds: parallel sequences of row numbers (from 1, header not counted), texts and labels.
 
     A missing cell is "". `unreadable` has at most 100 of the `num_unreadable` rows, each with the reason.
     """
@@ -39,9 +41,9 @@ class Rows:
     text_column: str
     label_column: str
     num_rows: int = 0
-    numbers: list[int] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
+    numbers: Sequence[int] = field(default_factory=list)
+    texts: Sequence[str] = field(default_factory=list)
+    labels: Sequence[str] = field(default_factory=list)
     unreadable: list[tuple[int, str]] = field(default_factory=list)
     num_unreadable: int = 0
 
@@ -134,6 +136,8 @@ def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: st
     text_at = columns.index(text) if text is not None else None
     label_at = columns.index(label) if label is not None else None
     number = 0
+    numbers, texts, labels = array("q"), Spool(), list[str]()
+    names: dict[str, str] = {}
     for number, record in enumerate(records, 1):
         if isinstance(record, Unreadable):
             rows.num_unreadable += 1
@@ -141,7 +145,8 @@ def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: st
                 excerpt = f" ({record.excerpt!r})" if record.excerpt else ""
                 rows.unreadable.append((number, f"{record.reason}{excerpt}"))
             continue
-        rows.numbers.append(number)
-        rows.texts.append("" if text_at is None else as_text(record[text_at]))
-        rows.labels.append("" if label_at is None else as_text(record[label_at]))
-    rows.num_rows = number
+        numbers.append(number)
+        texts.append("" if text_at is None else as_text(record[text_at]))
+        name = "" if label_at is None else as_text(record[label_at])
+        labels.append(names.setdefault(name, name))  # each spelling is kept once, however many rows have it
+    rows.numbers, rows.texts, rows.labels, rows.num_rows = numbers, texts.finish(), labels, number

@@ -10,6 +10,11 @@ def fold(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def fold_key(text: str) -> bytes:
+    """16 bytes that stand for the folded text where very many are compared."""
+    return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 MAX_ROWS_TOGETHER = 20
 """A larger crowd of near duplicates is a pattern of the data rather than a repetition; it may be divided."""
 

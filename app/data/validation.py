@@ -4,7 +4,7 @@ What is looked for is in `checks/`; how grave a kind of finding is stands in `fi
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.data.checks import classes, repeats, rows, texts
@@ -12,16 +12,17 @@ from app.data.findings import DROPPING, Findings, Rules
 from app.data.labels import label_order
 from app.data.readability import BaseTokenizer
 from app.data.readers import Rows
-from app.data.splitting import fold
+from app.data.splitting import fold_key
+from app.data.spool import select
 from app.domain.data_report import Finding, ValidationReport
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the training file holds, to hold an eval or test file against: labels, and folded texts."""
+    """What the training file holds, to hold an eval or test file against: labels and different texts."""
 
     labels: frozenset[str]
-    folded_texts: frozenset[str]
+    training: repeats.Training
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class Checked:
 
     report: ValidationReport
     rows: Rows
-    texts: list[str]
-    labels: list[str]
+    texts: Sequence[str]
+    labels: Sequence[str]
     alike: list[list[int]] = field(default_factory=list)
 
     def reference(self) -> Reference:
         """What other files are held against when this is the training file."""
-        return Reference(frozenset(self.labels), frozenset(map(fold, self.texts)))
+        return Reference(frozenset(self.labels), repeats.Training.of(self.texts))
 
 
 def validate(
@@ -56,19 +57,19 @@ def validate(
     """
     findings = Findings(found, rules)
     usable = _usable_rows(findings, against)
-    used_texts, used_labels = [found.texts[i] for i in usable], [found.labels[i] for i in usable]
+    used_texts, used_labels = select(found.texts, usable), [found.labels[i] for i in usable]
     counts = Counter(used_labels)
-    folded = [fold(text) for text in used_texts]
+    keys = [fold_key(text) for text in used_texts]
     alike: list[list[int]] = []
     if usable:
         rows.label_variants(findings, usable, counts)
         _check_texts(findings, usable)
-        repeats.repeated_texts(findings, usable, folded, used_labels)
-        alike = repeats.near_duplicates(findings, usable, folded)
+        repeats.repeated_texts(findings, usable, keys, used_labels)
+        alike = repeats.near_duplicates(findings, usable, keys)
         if against is not None:
-            repeats.leakage(findings, usable, folded, sorted(against.folded_texts))
+            repeats.leakage(findings, usable, keys, against.training)
     if against is None and not any(f.code == "missing_column" for f in findings.found):
-        classes.classes(findings, counts, classes.texts_per_label(folded, used_labels), to_split)
+        classes.classes(findings, counts, classes.texts_per_label(keys, used_labels), to_split)
         classes.sorted_labels(findings, used_labels, counts)
     return Checked(_report(findings, counts, usable), found, used_texts, used_labels, alike)
 

@@ -122,7 +122,7 @@ def test_unnamed_and_repeated_header_cells_get_names_of_their_own(tmp_path: Path
 
 def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
     found = _read(tmp_path, "text,label\n\n" + "\n\n".join(f'"{t}",{n}' for t, n in PAIRS) + "\n\n\n", "rows.csv")
-    assert found.numbers == [1, 2, 3, 4, 5, 6]
+    assert list(found.numbers) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("separator", [*",;|@~^:#/&!=+_<>*%$", "\x01", "\x1f", "｜", "、"])

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from app.data.checks.repeats import Training
 from app.data.findings import Rules
 from app.data.labels import label_order
 from app.data.prepare import check
@@ -89,7 +90,7 @@ def test_labels_that_differ_by_case_or_white_space_block(tmp_path: Path) -> None
 
 
 def test_a_label_that_training_does_not_have_blocks_and_the_nearest_is_named(tmp_path: Path) -> None:
-    reference = Reference(frozenset({"fine", "awful"}), frozenset())
+    reference = Reference(frozenset({"fine", "awful"}), Training.of([]))
     checked = _check(tmp_path, "text,label\n" + GOOD + "a nice evening,fined\n", against=reference)
     found = _finding(checked, "unknown_label")
     assert (found.severity, found.rows) == ("error", [9])
@@ -98,7 +99,7 @@ def test_a_label_that_training_does_not_have_blocks_and_the_nearest_is_named(tmp
 
 
 def test_texts_of_the_training_data_in_an_eval_file_are_leakage(tmp_path: Path) -> None:
-    reference = Reference(frozenset({"fine", "awful"}), frozenset({"the food was fine today"}))
+    reference = Reference(frozenset({"fine", "awful"}), Training.of(["the food was fine today"]))
     found = _finding(_check(tmp_path, "text,label\n" + GOOD, against=reference), "leakage")
     assert (found.severity, found.rows) == ("warning", [1])
     assert "12.5%" in found.message

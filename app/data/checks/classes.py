@@ -13,9 +13,9 @@ SORTED_SHARE = 0.1
 """Rows count as sorted when there are fewer runs of equal labels than this share of those a random order has."""
 
 
-def texts_per_label(folded: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
+def texts_per_label(keys: Sequence[bytes], labels: Sequence[str]) -> dict[str, int]:
     """Number of different texts of each label."""
-    return Counter(label for _, label in set(zip(folded, labels, strict=True)))
+    return Counter(label for _, label in set(zip(keys, labels, strict=True)))
 
 
 def classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:

@@ -1,16 +1,21 @@
 """Findings on texts that occur more than once: repeated, nearly repeated, with several labels, or seen in training."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
-from app.data.near_duplicates import MIN_SIMILARITY, near_duplicate_groups, near_duplicate_pairs
+from app.data.near_duplicates import MIN_SIMILARITY, Sketches, near_duplicate_groups, near_duplicate_pairs, sketch
+from app.data.splitting import fold_key
+from app.data.spool import Joined, select
 
 
-def repeated_texts(findings: Findings, usable: list[int], folded: Sequence[str], labels: Sequence[str]) -> None:
+def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes], labels: Sequence[str]) -> None:
     """Rows that repeat an earlier row's text, with its label or with another."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, key in enumerate(folded):
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
         places[key].append(place)
     repeated, conflicting, num_texts = [], [], 0
     for same in places.values():
@@ -44,13 +49,14 @@ def repeated_texts(findings: Findings, usable: list[int], folded: Sequence[str],
         )
 
 
-def near_duplicates(findings: Findings, usable: list[int], folded: Sequence[str]) -> list[list[int]]:
+def near_duplicates(findings: Findings, usable: list[int], keys: Sequence[bytes]) -> list[list[int]]:
     """Note rows nearly equal to an earlier one; groups of near duplicates as places in `usable`, equal texts apart."""
-    first_of: dict[str, int] = {}
-    for place, key in enumerate(folded):
+    first_of: dict[bytes, int] = {}
+    for place, key in enumerate(keys):
         first_of.setdefault(key, place)
     distinct = list(first_of.values())
-    groups = [[distinct[i] for i in group] for group in near_duplicate_groups([folded[place] for place in distinct])]
+    texts = select(findings.rows.texts, [usable[place] for place in distinct])
+    groups = [[distinct[i] for i in group] for group in near_duplicate_groups(texts)]
     later = sorted((place, group[0]) for group in groups for place in group[1:])
     if later:
         texts, numbers = findings.rows.texts, findings.rows.numbers
@@ -71,14 +77,36 @@ def near_duplicates(findings: Findings, usable: list[int], folded: Sequence[str]
     return groups
 
 
-def leakage(findings: Findings, usable: list[int], folded: Sequence[str], training: Iterable[str]) -> None:
-    """Rows of an eval or test file whose text is also, or nearly, among the folded texts of the training file."""
-    known = dict.fromkeys(training)
-    equal = {place for place, key in enumerate(folded) if key in known}
-    others = [place for place in range(len(folded)) if place not in equal]
-    pairs = near_duplicate_pairs([*known, *(folded[place] for place in others)])
-    crossing = pairs[(pairs[:, 0] < len(known)) & (pairs[:, 1] >= len(known))]
-    near = {others[index] for index in set((crossing[:, 1] - len(known)).tolist())}
+@dataclass(frozen=True)
+class Training:
+    """The different texts of a training file, to hold others against: by key, and by what is like them."""
+
+    keys: frozenset[bytes]
+    texts: Sequence[str]
+
+    @cached_property
+    def sketches(self) -> Sketches:
+        """Made once for all files that are held against it."""
+        return sketch(self.texts)
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Self:
+        """Of usable texts, repeated or not."""
+        first_of: dict[bytes, int] = {}
+        for place, text in enumerate(texts):
+            first_of.setdefault(fold_key(text), place)
+        return cls(frozenset(first_of), select(texts, list(first_of.values())))
+
+
+def leakage(findings: Findings, usable: list[int], keys: Sequence[bytes], training: Training) -> None:
+    """Rows of an eval or test file whose text is also, or nearly, in the training file."""
+    equal = {place for place, key in enumerate(keys) if key in training.keys}
+    others = [place for place in range(len(keys)) if place not in equal]
+    mine = select(findings.rows.texts, [usable[place] for place in others])
+    num_known = len(training.texts)
+    pairs = near_duplicate_pairs(Joined(training.texts, mine), training.sketches + sketch(mine))
+    crossing = pairs[(pairs[:, 0] < num_known) & (pairs[:, 1] >= num_known)]
+    near = {others[index] for index in set((crossing[:, 1] - num_known).tolist())}
     if equal or near:
         leaked = [usable[place] for place in sorted(equal | near)]
         findings.add(

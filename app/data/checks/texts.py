@@ -180,8 +180,8 @@ def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenize
 def personal_texts(findings: Findings, usable: list[int]) -> None:
     """E-mail addresses, telephone, card and id numbers; the examples are masked."""
     texts = findings.rows.texts
-    kinds_of = {i: {datum.kind for datum in personal_data.find(texts[i])} for i in usable}
-    found = [i for i, kinds in kinds_of.items() if kinds]
+    kinds_of = {i: kinds for i in usable if (kinds := {datum.kind for datum in personal_data.find(texts[i])})}
+    found = list(kinds_of)
     if found:
         counts = Counter(kind for i in found for kind in kinds_of[i])
         what = ", ".join(f"{kind} in {rows_in_words(count)}" for kind, count in counts.most_common())
