@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli import data_profile, data_versions, label_errors, output
+from app.cli import data_profile, data_progress, data_versions, label_errors, output
 
 if TYPE_CHECKING:
     from app.data.readability import BaseTokenizer
@@ -112,7 +112,8 @@ def check_asking(
 
     while True:
         try:
-            return data, check(data, base=base)
+            with data_progress.shown():
+                return data, check(data, base=base)
         except AmbiguousColumns as error:
             if not (may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
                 raise

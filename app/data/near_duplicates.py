@@ -16,6 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from app.data.languages import is_ideographic
+from app.data.progress import counted
 
 MIN_SIMILARITY = 0.8
 """Jaccard similarity of shingles from which two texts count as near duplicates: a word changed in a sentence of 15."""
@@ -52,12 +53,12 @@ class Sketches:
         )
 
 
-def sketch(texts: Iterable[str]) -> Sketches:
+def sketch(texts: Sequence[str]) -> Sketches:
     """Signatures of texts, read once in order and not kept."""
     places: list[NDArray[np.int64]] = []
     keys: list[NDArray[np.uint32]] = []
     num_texts = 0
-    for batch in _batches(map(_bare, texts)):
+    for batch in _batches(map(_bare, counted(texts, "near duplicates", len(texts)))):
         filled = np.array([index for index, text in enumerate(batch) if text], np.int64)
         places.append(filled + num_texts)
         keys.append(_band_keys([batch[index] for index in filled]))
@@ -77,7 +78,8 @@ def near_duplicate_pairs(texts: Sequence[str], sketches: Sketches | None = None)
     places = found.places.tolist()
     shingles = lru_cache(maxsize=4096)(lambda index: _shingle_set(_bare(texts[places[index]])))
     candidates = _candidates(found.keys)
-    alike = [pair for pair in candidates if _similarity(shingles(pair[0]), shingles(pair[1])) >= MIN_SIMILARITY]
+    pairs = counted(candidates, "near duplicates, pair by pair", len(candidates))
+    alike = [pair for pair in pairs if _similarity(shingles(pair[0]), shingles(pair[1])) >= MIN_SIMILARITY]
     return found.places[np.array(alike, np.int64).reshape(-1, 2)]
 
 

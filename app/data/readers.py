@@ -15,6 +15,7 @@ from typing import Any
 from app.data import hub, personal_data
 from app.data.columns import ColumnChoice, choose_columns, choose_text_column
 from app.data.detection import Unreadable
+from app.data.progress import counted
 from app.data.records import SAMPLE_ROWS, Source, as_text
 from app.data.sources import open_source
 from app.data.spool import Spool
@@ -107,9 +108,21 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
         }
     )
     rows = Rows(source, opened.sha256, detected, given["text_column"], given["label_column"])
-    _collect(rows, chain(sample, opened.records), choice.text, choice.label)
+    records = counted(chain(sample, opened.records), "reading", _expected_rows(source, sample))
+    _collect(rows, records, choice.text, choice.label)
     rows.detected = detected.model_copy(update={"preview": _preview(rows)})
     return rows
+
+
+def _expected_rows(source: str, sample: Sequence[Sequence[Any] | Unreadable]) -> int | None:
+    """About how many rows a text file has, by its size and that of the first rows; None where that says nothing."""
+    path = Path(source).expanduser()
+    num_bytes = sum(
+        len(as_text(cell).encode("utf-8", "replace")) + 1 for row in sample for cell in row if cell is not None
+    )
+    if len(sample) < SAMPLE_ROWS or path.suffix.lower() in (".gz", ".zip", ".parquet", ".xlsx") or not path.is_file():
+        return None
+    return path.stat().st_size * len(sample) // max(1, num_bytes)
 
 
 def _preview(rows: Rows) -> list[PreviewRow]:

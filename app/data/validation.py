@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from app.data.checks import classes, repeats, rows, texts
 from app.data.findings import DROPPING, Findings, Rules
 from app.data.labels import label_order
+from app.data.progress import counted
 from app.data.readability import BaseTokenizer
 from app.data.readers import Rows
 from app.data.splitting import fold_key
@@ -59,7 +60,7 @@ def validate(
     usable = _usable_rows(findings, against)
     used_texts, used_labels = select(found.texts, usable), [found.labels[i] for i in usable]
     counts = Counter(used_labels)
-    keys = [fold_key(text) for text in used_texts]
+    keys = [fold_key(text) for text in counted(used_texts, "repeated texts", len(usable))]
     alike: list[list[int]] = []
     if usable:
         rows.label_variants(findings, usable, counts)

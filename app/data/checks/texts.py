@@ -8,7 +8,9 @@ from collections.abc import Callable
 from app.data import markup, mojibake, personal_data
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.languages import IDEOGRAPHIC, OTHER, language_of
+from app.data.progress import counted
 from app.data.readability import BaseTokenizer, read_by_script
+from app.data.spool import select
 
 MIN_ROWS_TO_JUDGE_LENGTH = 20
 OUTLIER_SCORE = 3.5
@@ -37,7 +39,9 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
     """Characters lost to a wrong encoding, UTF-8 read as Windows-1252, or letters that depend on a guess."""
     rows = findings.rows
     texts = rows.texts
-    lost = [i for i in usable if "\ufffd" in texts[i] or "\ufffd" in rows.labels[i]]
+    lost = [
+        i for i in counted(usable, "lost characters", len(usable)) if "\ufffd" in texts[i] or "\ufffd" in rows.labels[i]
+    ]
     if lost:
         findings.add(
             "encoding_damage",
@@ -46,7 +50,11 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
             lost,
             examples=(_around(texts[i], lambda c: c == "\ufffd") for i in lost[:MAX_EXAMPLES]),
         )
-    garbled = [i for i in usable if not texts[i].isascii() and mojibake.repair(texts[i]) != texts[i]]
+    garbled = [
+        i
+        for i in counted(usable, "garbled characters", len(usable))
+        if not (text := texts[i]).isascii() and mojibake.repair(text) != text
+    ]
     if garbled:
         findings.add(
             "encoding_damage",
@@ -89,7 +97,7 @@ def _repair_shown(text: str) -> str:
 def html_residue(findings: Findings, usable: list[int]) -> None:
     """Tags and entities of HTML."""
     texts = findings.rows.texts
-    marked = [i for i in usable if markup.find(texts[i])]
+    marked = [i for i in counted(usable, "markup", len(usable)) if markup.find(texts[i])]
     if marked:
         findings.add(
             "encoding_damage",
@@ -110,7 +118,7 @@ def length_outliers(findings: Findings, usable: list[int]) -> None:
     """Texts far longer or shorter than the others, by characters."""
     if len(usable) < MIN_ROWS_TO_JUDGE_LENGTH:
         return
-    lengths = [len(findings.rows.texts[i]) for i in usable]
+    lengths = [len(findings.rows.texts[i]) for i in counted(usable, "lengths", len(usable))]
     logs = [math.log(length) for length in lengths]
     middle = statistics.median(logs)
     spread = max(statistics.median(abs(x - middle) for x in logs), 1e-9)
@@ -134,7 +142,7 @@ def length_outliers(findings: Findings, usable: list[int]) -> None:
 
 def foreign_scripts(findings: Findings, usable: list[int]) -> None:
     """A few rows in another script than nearly all the others."""
-    scripts = [language_of(findings.rows.texts[i]) for i in usable]
+    scripts = [language_of(findings.rows.texts[i]) for i in counted(usable, "scripts", len(usable))]
     counts = Counter(scripts)
     counts.pop(OTHER, None)
     if len(counts) < 2:
@@ -155,7 +163,7 @@ def foreign_scripts(findings: Findings, usable: list[int]) -> None:
 
 def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenizer) -> None:
     """Scripts of a good part of the rows that the base model's tokenizer takes apart or does not know."""
-    readings = read_by_script([findings.rows.texts[i] for i in usable], base)
+    readings = read_by_script(select(findings.rows.texts, usable), base)
     for script, reading in readings.items():
         if len(reading.rows) < MAIN_SCRIPT_SHARE * len(usable):
             continue
@@ -180,7 +188,11 @@ def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenize
 def personal_texts(findings: Findings, usable: list[int]) -> None:
     """E-mail addresses, telephone, card and id numbers; the examples are masked."""
     texts = findings.rows.texts
-    kinds_of = {i: kinds for i in usable if (kinds := {datum.kind for datum in personal_data.find(texts[i])})}
+    kinds_of = {
+        i: kinds
+        for i in counted(usable, "personal data", len(usable))
+        if (kinds := {datum.kind for datum in personal_data.find(texts[i])})
+    }
     found = list(kinds_of)
     if found:
         counts = Counter(kind for i in found for kind in kinds_of[i])
