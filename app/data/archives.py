@@ -53,6 +53,8 @@ def unpack(path: Path, closing: ExitStack) -> Path:
         return _gunzip(path, target) if is_gzip else _unzip(path, target)
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataUnreadable(f"{path} is a damaged archive: {error}", hint="copy it again") from error
+    except (OSError, NotImplementedError, ValueError) as error:  # names no file can have, unknown ways of packing
+        raise DataUnreadable(f"{path} cannot be unpacked: {error}", hint="unpack it, and give what is in it") from error
 
 
 def _gunzip(path: Path, target: Path) -> Path:

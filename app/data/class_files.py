@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.data.detection import Unreadable, whole_lines
 from app.data.encoding import OVERLONG, Survey, bounded_lines, open_text, survey
+from app.data.progress import counted
 from app.data.records import Source
 from app.domain.data_report import Detected
 from app.domain.errors import DataUnreadable
@@ -50,7 +51,7 @@ def read(path: Path, max_row_bytes: int) -> Source:
         root, files = path, _of_folder(path)
     else:
         root, files = path.parent, _of_files(sorted(path.parent.glob(path.name)), path)
-    surveys = [survey(file.path) for file in files]
+    surveys = [survey(file.path) for file in counted(files, "looking at files", len(files))]
     digest = hashlib.sha256()
     for file, found in zip(files, surveys, strict=True):
         digest.update(f"{os.path.relpath(file.path, root)}\0{found.sha256}\n".encode())

@@ -11,7 +11,7 @@ import pytest
 from app.data import archives
 from app.data.encoding import file_sha256
 from app.data.readers import read
-from app.domain.errors import DataUnreadable
+from app.domain.errors import DataUnreadable, StorageError
 
 ROWS = [
     ("the soup was cold", "neg"),
@@ -102,6 +102,18 @@ def test_nested_damaged_and_empty_archives_are_named_for_what_they_are(tmp_path:
     (tmp_path / "rows.tar.gz").write_bytes(tar.getvalue())
     with pytest.raises(DataUnreadable, match="is a tar archive"):
         read(str(tmp_path / "rows.tar.gz"))
+
+
+@pytest.mark.parametrize("names", [("a", "a/rows.csv"), ("x" * 300 + ".csv",), ("rows.csv", "rows.csv")])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_names_that_cannot_be_unpacked_side_by_side_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, CONTENT)
+    with pytest.raises((DataUnreadable, StorageError)) as caught:
+        read(str(path))
+    assert "odd.zip" in caught.value.message
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
