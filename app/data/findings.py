@@ -5,8 +5,10 @@ What is looked for in the rows is in `checks/`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
+from app.data import personal_data
 from app.data.columns import nearest
 from app.data.readers import Rows
 from app.domain.data_report import MAX_ROWS_NAMED, Finding, FindingCode
@@ -105,6 +107,8 @@ class Findings:
     ) -> None:
         """Note a finding on the rows at `indices` of the lists of `rows`, or on the rows with these `numbers`.
 
+        At most three examples are kept, shortened, personal data in them masked.
+
         One that is `blocking` blocks unless its code is allowed, one that is `fatal` always does.
         """
         if numbers is None:
@@ -120,6 +124,6 @@ class Findings:
                 fix=fix,
                 count=len(indices) if count is None else count,
                 rows=list(numbers[:MAX_ROWS_NAMED]),
-                examples=[_shorten(example) for example in examples][:MAX_EXAMPLES],
+                examples=[_shorten(personal_data.mask(example)) for example in islice(examples, MAX_EXAMPLES)],
             )
         )

@@ -154,3 +154,11 @@ def test_an_alphabet_that_is_only_spelt_is_a_warning(check: Check, assets: Path,
     assert found.severity == "warning"
     assert "only spells 10 rows in Cyrillic script" in found.message
     assert "multilingual" in found.fix
+
+
+def test_examples_of_any_finding_have_personal_data_masked(check: Check) -> None:
+    rows = [("write to ann.smith@example.org about the cold soup", "bad")] * 2 + [("a lovely evening", "good")] * 2
+    report = check(rows).report
+    examples = [example for finding in report.findings for example in finding.examples]
+    assert any("about the cold soup" in example for example in examples)
+    assert not any("ann.smith@example.org" in example for example in examples)
