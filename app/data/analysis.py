@@ -25,7 +25,13 @@ MAX_EMBEDDED_CHARS = 2_000
 MAX_MAP_EXCERPT = 110
 
 Progress = Callable[[str, int, int], None]
+"""Hears a stage, what is done of it and how much there is."""
+
 Floats = NDArray[np.float32]
+
+
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,14 @@ def profile_rows(
     near_duplicates: int = 0,
     with_map: bool = False,
     encoder: Encoder | None = None,
-    progress: Progress = lambda _stage, _done, _total: None,
+    progress: Progress = no_progress,
 ) -> DataProfile:
     """Profile texts with their labels, given in the same order. The same rows always give the same profile.
 
     `near_duplicates` is the number of rows nearly equal to an earlier, different one. Words, and with `tokenizer`
-    tokens, special ones included, are counted on at most 50,000 rows spread over the file. `with_map` lays at most 2,000
-    of them out in two dimensions: by `encoder`, which then also tells which texts are typical, else by the TF-IDF of
-    their words. `progress` hears a stage, what is done of it and how much there is. Raises InvalidInput without rows.
+    tokens, special ones included, are counted on at most 50,000 rows spread over the file. `with_map` lays at most
+    2,000 of them out in two dimensions: by `encoder`, which then also tells which texts are typical, else by the TF-IDF
+    of their words. Raises InvalidInput without rows.
     """
     if not len(texts):
         raise InvalidInput("there are no usable rows to profile", hint="finetune data validate FILE says why")
