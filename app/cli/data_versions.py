@@ -65,7 +65,8 @@ def add(
     if not as_json:
         for split, one in checked.items():
             show_report(one.report, split if len(checked) > 1 else None)
-    entry, is_new = data_sets.add(_results_dir(), name, data, seed=seed, checked=checked)
+    with output.progress_stages(show=not as_json) as progress:
+        entry, is_new = data_sets.add(_results_dir(), name, data, seed=seed, checked=checked, progress=progress)
     if as_json:
         found, manifest = data_sets.show(_results_dir(), str(entry))
         output.show_json({"added": is_new, **_as_json(found, manifest)})
@@ -93,7 +94,9 @@ def list_(as_json: AsJson = False) -> None:
 
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show one version: labels, splits, findings, source, parent; its content is read and checked."""
+    from app.cli.data_profile import show_profile
     from app.services import data_sets
+    from app.services.profiles import read_stored
 
     entry, manifest = data_sets.show(_results_dir(), version)
     if as_json:
@@ -114,9 +117,13 @@ def show(version: Version, as_json: AsJson = False) -> None:
         *((f"{split} source", f"{s.file} ({s.format}, sha256 {s.sha256[:12]})") for split, s in origin.sources.items()),
     ]
     output.show_table(("", str(entry)), facts)
-    total = max(1, manifest.rows)
-    labels = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in manifest.labels.items()]
-    output.show_table(("label", "rows", "share"), labels)
+    profile = read_stored(manifest)
+    if profile is None:
+        total = max(1, manifest.rows)
+        labels = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in manifest.labels.items()]
+        output.show_table(("label", "rows", "share"), labels)
+    else:
+        show_profile(profile)
     for split, report in origin.reports.items():
         for finding in report.findings:
             print(output.printable(f"{split}: {finding.severity}: {finding.code}: {finding.message}"))

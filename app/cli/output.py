@@ -69,6 +69,27 @@ def progress_bar(total: int, title: str, *, show: bool) -> Iterator[Callable[[in
         yield lambda done: progress.update(task, completed=done)
 
 
+@contextmanager
+def progress_stages(*, show: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """As `progress_bar`, a bar for each stage; yields what to call with a stage, the number done and the total."""
+    if not show or not sys.stderr.isatty():
+        yield lambda _stage, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def hear(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done)
+
+        yield hear
+
+
 def show_error(error: PlatformError) -> None:
     """One line for the fault and one for the way out, on stderr."""
     show_failure(error.message, error.hint)

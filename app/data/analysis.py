@@ -1,82 +1,158 @@
-"""Rows to a DataProfile. Nothing is judged here: findings are in validation."""
+"""Rows to a DataProfile. Nothing is judged here: findings are in validation.
 
-import hashlib
+All rows are read once; what costs more is done on samples, so that memory grows by 21 bytes a row.
+"""
+
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from app.data.languages import language_of
-from app.data.readability import load_tokenizer
-from app.domain.data_profile import PERCENTILES, ClassProfile, DataProfile, LengthSummary
+from app.data.profiling import text_map
+from app.data.profiling.classes import Classes
+from app.data.profiling.examples import excerpt, tf_idf
+from app.data.profiling.lengths import shared_bins, summary
+from app.data.profiling.measuring import NOT_COUNTED, Measured, measure
+from app.data.profiling.sampling import spread
+from app.data.readability import BaseTokenizer
+from app.domain.data_profile import Balance, ClassProfile, DataProfile, LengthSummary, MapPoint, TextMap
 from app.domain.errors import InvalidInput
 
-MAX_TOKEN_ROWS = 50_000
-BATCH_ROWS = 1_000
-NOT_COUNTED = -1
+MAX_EMBEDDED_CHARS = 2_000
+MAX_MAP_EXCERPT = 110
+
+Progress = Callable[[str, int, int], None]
+"""Hears a stage, what is done of it and how much there is."""
+
+Floats = NDArray[np.float32]
 
 
-def profile_rows(texts: Sequence[str], labels: Sequence[str], tokenizer_file: Path | None = None) -> DataProfile:
-    """Profile texts with their labels, given in the same order.
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
-    Tokens, special ones included, are counted with `tokenizer_file` (a `tokenizer.json`) on at most 50,000 rows, evenly
-    spread over the file. Raises InvalidInput without rows.
+
+@dataclass(frozen=True)
+class Encoder:
+    """A base model that makes unit vectors (N, D) of texts; its second argument hears texts done and texts in all."""
+
+    name: str
+    embed: Callable[[Sequence[str], Callable[[int, int], None]], Floats]
+
+
+def profile_rows(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    tokenizer: BaseTokenizer | None = None,
+    *,
+    near_duplicates: int = 0,
+    with_map: bool = False,
+    encoder: Encoder | None = None,
+    progress: Progress = no_progress,
+) -> DataProfile:
+    """Profile texts with their labels, given in the same order. The same rows always give the same profile.
+
+    `near_duplicates` is the number of rows nearly equal to an earlier, different one. Words, and with `tokenizer`
+    tokens, special ones included, are counted on at most 50,000 rows spread over the file. `with_map` lays at most
+    2,000 of them out in two dimensions: by `encoder`, which then also tells which texts are typical, else by the TF-IDF
+    of their words. Raises InvalidInput without rows.
     """
-    if not texts:
+    if not len(texts):
         raise InvalidInput("there are no usable rows to profile", hint="finetune data validate FILE says why")
-    characters = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    tokens = None if tokenizer_file is None else _count_tokens(texts, tokenizer_file)
-    names = np.asarray(labels, dtype=object)
-    classes = []
-    for label, rows in Counter(labels).most_common():
-        mine = names == label
-        classes.append(
-            ClassProfile(
-                label=label,
-                rows=rows,
-                share=rows / len(texts),
-                characters=_summary(characters[mine]),
-                tokens=_token_summary(tokens, mine),
-            )
-        )
+    found = measure(texts, labels, tokenizer, lambda done, total: progress("rows", done, total))
+    classes = Classes(found)
+    counts_NV = found.words.matrix()
+    words = classes.words(counts_NV, found.sample, found.words.words)
+    vectors, sample, vectors_by = tf_idf(counts_NV), found.sample, "TF-IDF"
+    mapped = spread(len(sample), text_map.MAX_ROWS)
+    if encoder is not None:
+        sample, mapped, vectors_by = sample[mapped], np.arange(len(mapped)), f"embeddings of {encoder.name}"
+        chosen = [texts[int(row)][:MAX_EMBEDDED_CHARS] for row in sample]
+        vectors = csr_array(encoder.embed(chosen, lambda done, total: progress("embeddings", done, total)))
+    examples = classes.examples(vectors, sample, texts)
+    points = None
+    if with_map:
+        progress("map", 0, 1)
+        points = _points(vectors[mapped], sample[mapped], texts, classes)
+        progress("map", 1, 1)
+    counted = found.tokens != NOT_COUNTED
+    lengths = _Lengths(found)
+    everything = np.arange(len(texts))
     return DataProfile(
         rows=len(texts),
-        classes=classes,
-        characters=_summary(characters),
-        tokens=_token_summary(tokens, np.ones(len(texts), dtype=bool)),
-        token_rows=0 if tokens is None else int((tokens != NOT_COUNTED).sum()),
-        scripts=dict(Counter(map(language_of, texts)).most_common()),
-        duplicate_share=1 - len({_digest(text) for text in texts}) / len(texts),
+        classes=[
+            ClassProfile(
+                label=name,
+                rows=len(rows),
+                share=len(rows) / len(texts),
+                characters=lengths.characters(rows),
+                tokens=lengths.tokens(rows),
+                scripts=_scripts(found, rows),
+                words=words[place] if place < classes.num_detailed else [],
+                typical=examples[place][0] if place < classes.num_detailed else [],
+                atypical=examples[place][1] if place < classes.num_detailed else [],
+            )
+            for place, (name, rows) in enumerate(zip(classes.names, classes.rows, strict=True))
+        ],
+        balance=_balance(np.array([len(rows) for rows in classes.rows])),
+        characters=lengths.characters(everything),
+        character_bins=lengths.character_bins,
+        tokens=lengths.tokens(everything),
+        tokens_by=tokenizer.name if tokenizer is not None else None,
+        token_bins=lengths.token_bins,
+        token_rows=int(counted.sum()),
+        scripts=_scripts(found, everything),
+        duplicate_share=found.duplicate_share,
+        near_duplicate_share=near_duplicates / len(texts),
+        vocabulary=found.words.vocabulary(),
+        examples_by=vectors_by,
+        map=None if points is None else TextMap(vectors=vectors_by, points=points),
     )
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+class _Lengths:
+    """Lengths of any rows over bins that all labels share."""
+
+    def __init__(self, found: Measured) -> None:
+        self._found = found
+        counted = found.tokens[found.tokens != NOT_COUNTED]
+        self.character_bins = shared_bins(found.characters)
+        self.token_bins = shared_bins(counted) if len(counted) else []
+
+    def characters(self, rows: NDArray[np.int64]) -> LengthSummary:
+        """Of the texts in characters."""
+        return summary(self._found.characters[rows], self.character_bins)
+
+    def tokens(self, rows: NDArray[np.int64]) -> LengthSummary | None:
+        """Of those texts whose tokens were counted; None where there is none."""
+        lengths = self._found.tokens[rows]
+        lengths = lengths[lengths != NOT_COUNTED]
+        return summary(lengths, self.token_bins) if len(lengths) else None
 
 
-def _count_tokens(texts: Sequence[str], tokenizer_file: Path) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    tokenizer = load_tokenizer(tokenizer_file)
-    counts = np.full(len(texts), NOT_COUNTED, dtype=np.int64)
-    picked = np.unique(np.linspace(0, len(texts) - 1, min(len(texts), MAX_TOKEN_ROWS)).astype(np.int64))
-    for start in range(0, len(picked), BATCH_ROWS):
-        rows = picked[start : start + BATCH_ROWS]
-        counts[rows] = [len(found.ids) for found in tokenizer.encode_batch([texts[row] for row in rows])]
-    return counts
+def _scripts(found: Measured, rows: NDArray[np.int64]) -> dict[str, int]:
+    counts = np.bincount(found.script_ids[rows], minlength=len(found.scripts))
+    named = {name: int(count) for name, count in zip(found.scripts, counts, strict=True) if count}
+    return dict(Counter(named).most_common())
 
 
-def _token_summary(
-    tokens: np.ndarray[tuple[int], np.dtype[np.int64]] | None, mine: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> LengthSummary | None:
-    if tokens is None:
+def _balance(sizes: NDArray[np.int64]) -> Balance:
+    shares = sizes / sizes.sum()
+    entropy = float(-(shares * np.log(shares)).sum() / np.log(len(shares))) if len(shares) > 1 else 0.0
+    return Balance(majority_share=float(shares.max()), entropy=entropy, ratio=float(sizes.max() / sizes.min()))
+
+
+def _points(
+    vectors_ND: csr_array, rows: NDArray[np.int64], texts: Sequence[str], classes: Classes
+) -> list[MapPoint] | None:
+    laid_out = text_map.lay_out(vectors_ND)
+    if laid_out is None:
         return None
-    counted = tokens[mine & (tokens != NOT_COUNTED)]
-    return _summary(counted) if len(counted) else None
-
-
-def _summary(lengths: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LengthSummary:
-    values = np.percentile(lengths, PERCENTILES)
-    return LengthSummary(
-        percentiles={rank: float(value) for rank, value in zip(PERCENTILES, values, strict=True)},
-        max=int(lengths.max()),
-    )
+    return [
+        MapPoint(
+            x=int(x), y=int(y), label=int(classes.of_row[row]), text=excerpt(texts[int(row)], limit=MAX_MAP_EXCERPT)
+        )
+        for (x, y), row in zip(laid_out, rows, strict=True)
+    ]

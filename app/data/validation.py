@@ -39,6 +39,11 @@ class Checked:
     labels: Sequence[str]
     alike: list[list[int]] = field(default_factory=list)
 
+    @property
+    def num_near_duplicates(self) -> int:
+        """Texts that are nearly the same as an earlier, different one."""
+        return sum(len(group) - 1 for group in self.alike)
+
     def reference(self) -> Reference:
         """What other files are held against when this is the training file."""
         return Reference(frozenset(self.labels), repeats.Training.of(self.texts))

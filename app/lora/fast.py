@@ -55,7 +55,7 @@ def enable(model: PeftModel) -> FastPath:
     for linear in linears:
         _replace_forward(linear, _lora_linear_forward)
     on_cpu = next(model.parameters()).device.type == "cpu"
-    frozen = _enable_frozen(core) if on_cpu else 0
+    frozen = enable_frozen(core) if on_cpu else 0
     dropouts = _enable_dropout(core) if on_cpu else 0
     if on_cpu and core.config._attn_implementation == "eager":  # noqa: SLF001, transformers has no public name for it
         core.set_attn_implementation(_ATTENTION)
@@ -109,7 +109,8 @@ def _frozen_linear_forward(module: nn.Linear, x: Tensor) -> Tensor:
     return y_MO.view(*x.shape[:-1], y_MO.shape[-1])
 
 
-def _enable_frozen(core: nn.Module) -> int:
+def enable_frozen(core: nn.Module) -> int:
+    """Let the frozen linear layers of a model on a CPU take oneDNN; returns how many do."""
     if _ONEDNN is None:
         return 0
     adapted = {id(m.get_base_layer()) for m in core.modules() if isinstance(m, LoraLinear)}

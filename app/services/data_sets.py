@@ -1,16 +1,17 @@
 """Stored data sets: add a file under a name, look versions up, compare, export, remove, free room."""
 
 from pathlib import Path
-from typing import Any
 
 from app.data import catalogue, exporting, garbage, stored, versioning
+from app.data.analysis import Progress, no_progress
 from app.data.diff import diff as compare
-from app.data.prepare import collect
+from app.data.prepare import check, collect
 from app.data.store_files import store_lock
 from app.data.validation import Checked
 from app.domain.data_version import Garbage, NamedVersion, VersionDiff, VersionManifest
 from app.domain.errors import InvalidInput
 from app.domain.train_config import DataConfig
+from app.services.profiles import as_stored, profile_checked
 
 GRACE_MINUTES = 60
 """Between storing a version and making the run that refers to it, nothing keeps it but its age."""
@@ -23,9 +24,11 @@ def add(
     *,
     seed: int,
     checked: dict[str, Checked] | None = None,
-    profile: dict[str, Any] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[NamedVersion, bool]:
     """Store checked data as the next version of a name; False with the version the name has already for this content.
+
+    What is stored has a profile of the rows that were given as training data, made while `progress` hears of it.
 
     Texts that earlier versions of the name have stay in their split. DataBlocked where a finding blocks; nothing is
     stored then.
@@ -33,8 +36,10 @@ def add(
     catalogue.check_data_name(name)
     before = catalogue.entries(results_dir, name)
     kept = stored.splits_by_text(name, results_dir) if data.eval is None else None
+    checked = checked or check(data, results_dir)
     collected = collect(data, seed, results_dir, kept=kept, checked=checked)
-    origin = collected.origin.model_copy(update={"profile": profile or {}})
+    profile = collected.origin.profile or as_stored(profile_checked(checked["train"], progress=progress))
+    origin = collected.origin.model_copy(update={"profile": profile})
     with store_lock(results_dir):
         version = versioning.store_in_lock(collected.examples, results_dir, origin)
         entry = catalogue.add(results_dir, name, version, before[-1].version if before else None)

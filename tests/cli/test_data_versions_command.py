@@ -76,7 +76,7 @@ def test_a_list_and_one_version_can_be_read_by_people_and_programs(stored: Finet
     first = json.loads(stored("data", "show", "reviews@1", "--json").out)
     assert (found["number"], found["parent"], found["rows"]) == (2, first["version"], 61)
     assert found["reports"]["train"]["ok"] is True
-    assert found["profile"] == {}
+    assert (found["profile"]["rows"], len(found["profile"]["classes"])) == (61, 2)
 
 
 def test_a_diff_counts_and_shows_side_by_side(stored: Finetune) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.data.analysis import profile_rows
 from app.data.prepare import check
+from app.data.readability import BaseTokenizer
 from app.domain.data_profile import DataProfile
 from app.domain.errors import InvalidInput
 from app.domain.train_config import DataConfig
@@ -35,7 +36,7 @@ def test_no_rows_are_refused_with_the_way_out() -> None:
 
 def test_tokens_are_counted_in_full_by_the_tokenizer_given(assets: Path) -> None:
     file = assets / "models" / "tokenizers" / "bert-base-uncased" / "tokenizer.json"
-    profile = profile_rows(["one", "word " * 5000], ["a", "b"], file)
+    profile = profile_rows(["one", "word " * 5000], ["a", "b"], BaseTokenizer("bert-base-uncased", file))
     assert profile.token_rows == 2
     assert profile.tokens is not None
     assert profile.tokens.max >= 5000

@@ -18,9 +18,7 @@ from app.runs.directory import RunDirectory, create_run
 from app.train.evaluation import Evaluation
 from app.train.evaluator import evaluate
 from app.train.report import write_predictions, write_report
-from app.train.reporting.formats import excerpt, percent
 from app.train.reporting.pictures import choose_fonts, draw_confusion
-from app.train.reporting.svg import round_ticks
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7 * 7 }} &amp;"
 PROOF = Proof(passed=True, rows=200, label_agreement=1.0, max_abs_logit_diff=2.5e-6)
@@ -233,26 +231,3 @@ def test_predictions_keep_split_row_text_and_logits(tmp_path: Path) -> None:
     ]
     assert table["logits"].to_pylist() == logits.tolist()
     assert table["probability"][1].as_py() == pytest.approx(1 / (1 + np.exp(-3)))
-
-
-def test_numbers_are_never_rounded_to_a_certainty_they_have_not_reached() -> None:
-    assert [percent(share) for share in (0, 0.5, 0.99999, 0.00001, 1)] == [
-        "0.0 %",
-        "50.0 %",
-        "> 99.9 %",
-        "< 0.1 %",
-        "100.0 %",
-    ]
-
-
-def test_an_excerpt_joins_white_space_and_shows_that_it_was_cut() -> None:
-    assert excerpt("a\n\n b") == "a b"
-    assert excerpt("word " * 50, 20) == "word word word word …"
-
-
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.81, 0.93), (0.0, 12345.0), (1e-5, 9e-5), (2.0, 2.0)])
-def test_ticks_are_few_and_inside(low: float, high: float) -> None:
-    ticks = round_ticks(low, high)
-
-    assert 1 <= len(ticks) <= 8
-    assert all(low - 1e-9 <= tick <= high + 1e-9 for tick in ticks)

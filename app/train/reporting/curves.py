@@ -7,8 +7,8 @@ from statistics import fmean
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
+from app.reporting.svg import Scale, drawing, element, fit, line, polyline, round_ticks, text
 from app.runs.analysis import RunAnalysis
-from app.train.reporting.svg import Scale, drawing, element, fit, line, polyline, round_ticks, text
 
 WIDTH, HEIGHT = 420.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 408.0, 22.0, 198.0

@@ -1,14 +1,13 @@
 """The confusion heat map and the reliability plot as SVG."""
 
 from collections.abc import Sequence
-from unicodedata import east_asian_width
 
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
+from app.reporting.svg import Scale, cut, drawing, element, line, polyline, round_ticks, text, width_of
 from app.train.calibration import Calibration, ReliabilityBin
 from app.train.evaluation import Evaluation
-from app.train.reporting.svg import Scale, drawing, element, line, polyline, round_ticks, text
 
 MAX_NAMED = 20
 MAX_PAIRS = 10
@@ -42,21 +41,6 @@ def most_confused(evaluation: Evaluation) -> list[Confusion]:
         if rows and given != predicted
     ]
     return sorted(pairs, key=lambda pair: (-pair.rows, -pair.share))[:MAX_PAIRS]
-
-
-def cut(name: str, columns: int) -> str:
-    """A name cut to a width counted in Latin letters; Chinese letters take two."""
-    width, kept = 0, ""
-    for letter in name:
-        width += 2 if east_asian_width(letter) in "WF" else 1
-        if width > columns:
-            return kept.rstrip() + "…"
-        kept += letter
-    return kept
-
-
-def _width(name: str) -> int:
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in name)
 
 
 def _cell(evaluation: Evaluation, given: int, predicted: int, left: float, top: float, size: float) -> list[Markup]:
@@ -116,7 +100,7 @@ def draw_heat_map(evaluation: Evaluation) -> Markup:
     """
     count = len(evaluation.labels)
     named = count <= MAX_NAMED
-    longest = max(_width(cut(name, 17)) for name in evaluation.labels)
+    longest = max(width_of(cut(name, 17)) for name in evaluation.labels)
     left = 22.0 + (longest * 6.6 + 14 if named else 26.0)
     size = min(96.0, (SIDE - left) / count)
     top = 24.0 + (26.0 if size > 64 else longest * 4.8 + 14 if named else 18.0)

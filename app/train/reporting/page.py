@@ -5,17 +5,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from app.domain.data_report import DataReport
 from app.domain.events import Event, ParametersCounted
 from app.domain.manifest import Proof
 from app.domain.plan import TrainingPlan
+from app.reporting import pages
+from app.reporting.formats import count, duration, moment, percent, setting, size
 from app.runs.analysis import RunAnalysis, analyze
 from app.train.evaluation import Evaluation
 from app.train.intervals import Interval
 from app.train.reporting.curves import draw_learning_curves
-from app.train.reporting.formats import FILTERS, count, duration, moment, percent, setting, size
 from app.train.reporting.views import make_view
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -166,16 +165,10 @@ def render_page(
     views = [make_view(split, evaluation) for split, evaluation in evaluations.items()]
     main = next((view for view in views if view.split == "test"), views[0])
     analysis = analyze(events)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
     ends = [event.time for event in events if event.time]
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        TEMPLATES,
+        "report.html.j2",
         run_name=run_name,
         finished=moment(max(ends)) if ends else None,
         plan=plan,

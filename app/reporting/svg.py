@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from math import floor, log10
+from unicodedata import east_asian_width
 
 from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict
@@ -84,3 +85,19 @@ def fit(values: Iterable[float], start: float, end: float, margin: float = 0.06)
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     air = (high - low) * margin or abs(high) * 0.1 or 0.5
     return Scale(low=low - air, high=high + air, start=start, end=end)
+
+
+def width_of(name: str) -> int:
+    """Its width counted in Latin letters; Chinese letters take two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in name)
+
+
+def cut(name: str, columns: int) -> str:
+    """A name cut to a width counted in Latin letters."""
+    width, kept = 0, ""
+    for letter in name:
+        width += width_of(letter)
+        if width > columns:
+            return kept.rstrip() + "…"
+        kept += letter
+    return kept
