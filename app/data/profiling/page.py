@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.data.profiling.pictures import NUM_COLOURS, draw_histogram, draw_map, draw_outlines, style_of
-from app.domain.data_profile import DataProfile, MarkingWord
+from app.domain.data_profile import DataProfile, LengthSummary, MarkingWord
 from app.reporting import pages
 from app.reporting.formats import count, excerpt, percent
 
@@ -31,7 +31,7 @@ def _verdict(profile: DataProfile) -> tuple[str, str, str]:
         return (
             "bad",
             f"{texts}, all with one label.",
-            "There is nothing to tell apart: training needs at least two labels.",
+            "There is nothing to tell apart: training needs two labels.",
         )
     if balance.entropy >= EVEN:
         tone, words = "good", "evenly spread"
@@ -42,30 +42,30 @@ def _verdict(profile: DataProfile) -> tuple[str, str, str]:
     most = excerpt(profile.classes[0].label, 40)
     below = (
         f"Always answering “{most}” is right for {percent(balance.majority_share)}: a model must beat that. "
-        f"The most frequent label has {balance.ratio:,.1f} times the rows of the rarest."
+        f"The most frequent label has {balance.ratio:,.1f} times the texts of the rarest."
     )
     return tone, f"{texts} in {labels:,} labels, {words}.", below
 
 
+def _lengths(profile: DataProfile) -> tuple[str, LengthSummary]:
+    """Tokens where they were counted, else characters: the unit and the lengths of all texts."""
+    return ("tokens", profile.tokens) if profile.tokens else ("characters", profile.characters)
+
+
 def _takeaways(profile: DataProfile) -> list[tuple[str, str]]:
-    unit, lengths = ("tokens", profile.tokens) if profile.tokens else ("characters", profile.characters)
-    p = lengths.percentiles
-    by = f" of {profile.tokens_by}" if unit == "tokens" else ""
-    length = (
-        f"Half of the texts have up to {p[50]:,.0f} {unit}{by}, 95 % up to {p[95]:,.0f}; "
-        f"the longest has {lengths.max:,}."
-    )
-    again = (
-        f"{percent(profile.duplicate_share)} of the texts were there before, word for word; "
-        f"{percent(profile.near_duplicate_share)} are nearly equal to another."
-    )
-    return [("Length", length), ("Repetition", again)]
+    unit, lengths = _lengths(profile)
+    counted = f"{unit} of {profile.tokens_by}" if unit == "tokens" else unit
+    half, most = count(lengths.percentiles[50]), count(lengths.percentiles[95])
+    length = f"Half of the texts have up to {half} {counted}, 95 % up to {most}; the longest has {lengths.max:,}."
+    exact, near = profile.duplicate_share, profile.near_duplicate_share
+    again = f"{percent(exact)} of the texts were there before, word for word; {percent(near)} nearly so."
+    return [("Length", length), ("Repetition", again if exact or near else "No text is there twice, not even nearly.")]
 
 
 def _tiles(profile: DataProfile) -> list[dict[str, str]]:
-    words = profile.vocabulary
+    words, (unit, lengths) = profile.vocabulary, _lengths(profile)
     language, rows = next(iter(profile.scripts.items()))
-    unit, lengths = ("tokens", profile.tokens) if profile.tokens else ("characters", profile.characters)
+    once = f"{words.unit}, {percent(words.hapaxes / words.size)} of them said once" if words.size else "no words"
     tiles = [
         {"name": "Texts", "value": count(profile.rows), "note": f"{len(profile.classes):,} labels"},
         {
@@ -74,18 +74,8 @@ def _tiles(profile: DataProfile) -> list[dict[str, str]]:
             "unit": unit,
             "note": f"99 % up to {count(lengths.percentiles[99])}",
         },
-        {
-            "name": "Vocabulary",
-            "value": count(words.size),
-            "note": f"{words.unit}; {percent(words.hapaxes / words.size)} of them occur once"
-            if words.size
-            else "no words",
-        },
-        {
-            "name": "New words",
-            "value": percent(words.new_share),
-            "note": "of the second half of the rows, unknown to the first",
-        },
+        {"name": "Vocabulary", "value": count(words.size), "note": once},
+        {"name": "New words", "value": percent(words.new_share), "note": "of the second half, unknown to the first"},
         {"name": "Language", "value": language, "note": f"{percent(rows / profile.rows)} of the texts"},
     ]
     return [{"unit": "", **tile} for tile in tiles]
@@ -93,16 +83,11 @@ def _tiles(profile: DataProfile) -> list[dict[str, str]]:
 
 def _segments(profile: DataProfile) -> list[dict[str, Any]]:
     """The bar of all labels: the first of them one by one, the rest as one."""
-    shown = profile.classes[:MAX_SEGMENTS]
+    shown, rest = profile.classes[:MAX_SEGMENTS], profile.classes[MAX_SEGMENTS:]
     parts = [
-        {
-            "style": style_of(i),
-            "rows": one.rows,
-            "tip": f"{excerpt(one.label, 60)}: {one.rows:,} texts, {percent(one.share)}",
-        }
-        for i, one in enumerate(shown)
+        {"style": style_of(place), "rows": one.rows, "tip": f"{excerpt(one.label, 60)}: {one.rows:,} texts"}
+        for place, one in enumerate(shown)
     ]
-    rest = profile.classes[MAX_SEGMENTS:]
     if rest:
         rows = sum(one.rows for one in rest)
         parts.append({"style": "rest", "rows": rows, "tip": f"{len(rest):,} more labels: {rows:,} texts"})
@@ -120,9 +105,7 @@ def _label_rows(profile: DataProfile) -> list[dict[str, Any]]:
             "style": style_of(place),
             "fill": round(100 * one.rows / most, 1),
             "p": lengths.percentiles if lengths else None,
-            "at": {rank: round(100 * value / widest, 1) for rank, value in lengths.percentiles.items()}
-            if lengths
-            else {},
+            "at": {rank: round(100 * at / widest, 1) for rank, at in (lengths.percentiles if lengths else {}).items()},
         }
         for place, (one, lengths) in enumerate(listed)
     ]
@@ -180,16 +163,13 @@ def _facts(profile: DataProfile) -> list[tuple[str, str]]:
         ("words", f"counted on {words.rows:,} texts, the first 1,000 characters of each"),
     ]
     if profile.tokens_by:
-        facts.append(
-            ("tokens", f"of {profile.tokens_by}, special ones included, counted on {profile.token_rows:,} texts")
-        )
+        tokens = f"of {profile.tokens_by}, special ones included, counted on {profile.token_rows:,} texts"
+        facts.append(("tokens", tokens))
     facts.append(("like and unlike texts", f"compared by {profile.examples_by}"))
     if profile.map:
         facts.append(("map", f"{len(profile.map.points):,} texts, compared by {profile.map.vectors}; t-SNE"))
-    return [
-        *facts,
-        ("personal data", "e-mail addresses, telephone, card and national id numbers are masked in every text shown"),
-    ]
+    masked = "e-mail addresses, telephone, card and national id numbers are masked in every text shown"
+    return [*facts, ("personal data", masked)]
 
 
 def render_page(profile: DataProfile, name: str) -> str:
@@ -211,7 +191,7 @@ def render_page(profile: DataProfile, name: str) -> str:
         label_rows=_label_rows(profile),
         max_labels=MAX_LABELS,
         num_unlisted=len(labels) - min(len(labels), MAX_LISTED),
-        length_unit="tokens" if profile.tokens else "characters",
+        length_unit=_lengths(profile)[0],
         charts=_charts(profile),
         colour_legend=[(excerpt(label, 40), style_of(place)) for place, label in enumerate(labels[:NUM_COLOURS])],
         worded=_worded(profile),
@@ -219,9 +199,7 @@ def render_page(profile: DataProfile, name: str) -> str:
         map_labels=[{"number": i, "label": labels[i], "style": style_of(i)} for i in on_map],
         examples=[(one, style_of(place)) for place, one in enumerate(profile.classes) if one.typical],
         max_example_labels=MAX_EXAMPLE_LABELS,
-        script_rows=[
-            (script, rows, rows / profile.rows, style_of(i)) for i, (script, rows) in enumerate(profile.scripts.items())
-        ],
+        script_rows=[(*item, style_of(place)) for place, item in enumerate(profile.scripts.items())],
         scripts_by_label=_scripts_by_label(profile),
         facts=_facts(profile),
     )
