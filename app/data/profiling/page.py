@@ -40,10 +40,9 @@ def _verdict(profile: DataProfile) -> tuple[str, str, str]:
     else:
         tone, words = "bad", "very uneven"
     most = excerpt(profile.classes[0].label, 40)
-    below = (
-        f"Always answering “{most}” is right for {percent(balance.majority_share)}: a model must beat that. "
-        f"The most frequent label has {balance.ratio:,.1f} times the texts of the rarest."
-    )
+    below = f"Always answering “{most}” is right for {percent(balance.majority_share)}: a model must beat that."
+    if balance.ratio >= 1.05:
+        below += f" The most frequent label has {balance.ratio:,.1f} times the texts of the rarest."
     return tone, f"{texts} in {labels:,} labels, {words}.", below
 
 
@@ -76,6 +75,7 @@ def _tiles(profile: DataProfile) -> list[dict[str, str]]:
         },
         {"name": "Vocabulary", "value": count(words.size), "note": once},
         {"name": "New words", "value": percent(words.new_share), "note": "of the second half, unknown to the first"},
+        {"name": "Repeated", "value": percent(profile.duplicate_share), "note": "texts that were there before"},
         {"name": "Language", "value": language, "note": f"{percent(rows / profile.rows)} of the texts"},
     ]
     return [{"unit": "", **tile} for tile in tiles]
