@@ -1,16 +1,63 @@
 """Confident learning: which given labels are probably wrong, from out-of-sample probabilities. Fits no model.
 
-Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70.
-Shapes: N rows, C classes.
+Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70: labels are
+counted by the confident joint and pruned by noise rate. What is kept of a row are its most probable labels alone, so
+that memory does not grow with the number of labels. Shapes: N rows, C labels, K labels kept of a row.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+LABELS_KEPT = 20
+"""K: the most probable labels of a row; with no more labels than these nothing is left out."""
+
+STRONG_ODDS = 1 / 20
+"""At these odds of the given label to the suggested one a doubt is strong: of planted errors such doubts find fewer,
+but most of them are right (`docs/benchmarks/label_errors.md`)."""
+
+
+@dataclass(frozen=True)
+class LabelProbabilities:
+    """What a model that has not seen a row says of its label.
+
+    `own_N` is the given label's probability, not a number where the row cannot be judged; `labels_NK` and `probs_NK`
+    are the most probable labels, best first.
+    """
+
+    own_N: Floats
+    labels_NK: Ints
+    probs_NK: Floats
+
+    @classmethod
+    def of(cls, given_N: Ints, probs_NC: Floats) -> Self:
+        """Of all probabilities; a row of which one is not a number cannot be judged."""
+        num_kept = min(LABELS_KEPT, probs_NC.shape[1])
+        top_NK = np.argpartition(-probs_NC, num_kept - 1, axis=1)[:, :num_kept]
+        top_NK = np.take_along_axis(
+            top_NK, np.argsort(-np.take_along_axis(probs_NC, top_NK, axis=1), axis=1, kind="stable"), axis=1
+        )
+        own_N = np.where(np.isnan(probs_NC).any(axis=1), np.nan, probs_NC[np.arange(len(given_N)), given_N])
+        return cls(own_N, top_NK, np.take_along_axis(probs_NC, top_NK, axis=1))
+
+    @classmethod
+    def joined(cls, parts: list[tuple[Ints, Self]], num_rows: int) -> Self:
+        """Of parts with the rows they are about; rows in none of them cannot be judged."""
+        num_kept = max((part.labels_NK.shape[1] for _, part in parts), default=1)
+        whole = cls(np.full(num_rows, np.nan), np.zeros((num_rows, num_kept), np.int64), np.zeros((num_rows, num_kept)))
+        for rows, part in parts:
+            whole.own_N[rows], whole.labels_NK[rows], whole.probs_NK[rows] = part.own_N, part.labels_NK, part.probs_NK
+        return whole
+
+    @property
+    def judged_N(self) -> NDArray[np.bool_]:
+        """Which rows can be judged."""
+        return ~np.isnan(self.own_N)
 
 
 @dataclass(frozen=True)
@@ -26,46 +73,60 @@ class Suspect:
     confidence: float
     score: float
 
-
-def thresholds(given_N: Ints, probs_NC: Floats) -> Floats:
-    """(C,) mean probability of class j over the rows labelled j (section 3.1); infinite where no row is."""
-    return np.array(
-        [probs_NC[given_N == j, j].mean() if (given_N == j).any() else np.inf for j in range(probs_NC.shape[1])]
-    )
+    @property
+    def odds(self) -> float:
+        """Of the given label to the suggested one: the lower, the stronger the doubt."""
+        return self.score / self.confidence
 
 
-def calibrated_joint(given_N: Ints, probs_NC: Floats) -> Floats:
-    """(C, C) expected rows with given label i and true label j; row i adds up to the rows labelled i (equation 3)."""
-    num_classes = probs_NC.shape[1]
-    above_NC = np.where(probs_NC >= thresholds(given_N, probs_NC), probs_NC, -np.inf)
-    counted_N = np.isfinite(above_NC).any(axis=1)
-    joint_CC = np.zeros((num_classes, num_classes))
-    np.add.at(joint_CC, (given_N[counted_N], above_NC[counted_N].argmax(axis=1)), 1)
-    empty_C = joint_CC.sum(axis=1) == 0
-    joint_CC[empty_C, empty_C] = 1
-    sizes_C = np.bincount(given_N, minlength=num_classes)
-    scaled: Floats = joint_CC / joint_CC.sum(axis=1, keepdims=True) * sizes_C[:, None]
-    return scaled
+def thresholds(given_N: Ints, probabilities: LabelProbabilities, num_labels: int) -> Floats:
+    """(C,) mean probability of label j over the rows labelled j (equation 2); infinite where no row is judged."""
+    judged = probabilities.judged_N
+    counts_C = np.bincount(given_N[judged], minlength=num_labels)
+    sums_C = np.bincount(given_N[judged], weights=probabilities.own_N[judged], minlength=num_labels)
+    return np.where(counts_C > 0, sums_C / np.maximum(counts_C, 1), np.inf)
 
 
-def suspects(given_N: Ints, probs_NC: Floats) -> list[Suspect]:
+def calibrated_joint(given_N: Ints, probabilities: LabelProbabilities, num_labels: int) -> dict[tuple[int, int], float]:
+    """Expected rows with given label i and true label j; those of i add up to the judged rows labelled i (equation 3).
+
+    Pairs without a row are left out.
+    """
+    judged = probabilities.judged_N
+    above_NK = probabilities.probs_NK >= thresholds(given_N, probabilities, num_labels)[probabilities.labels_NK]
+    counted = judged & above_NK.any(axis=1)
+    true = np.take_along_axis(probabilities.labels_NK, above_NK.argmax(axis=1)[:, None], axis=1)[:, 0]
+    pairs, counts = np.unique(np.stack([given_N[counted], true[counted]]), axis=1, return_counts=True)
+    sizes_C = np.bincount(given_N[judged], minlength=num_labels)
+    counted_C = np.bincount(pairs[0], weights=counts, minlength=num_labels)
+    return {
+        (i, j): float(count * sizes_C[i] / counted_C[i])
+        for (i, j), count in zip(pairs.T.tolist(), counts.tolist(), strict=True)
+    }
+
+
+def suspects(given_N: Ints, probabilities: LabelProbabilities, num_labels: int) -> list[Suspect]:
     """Prune by noise rate (section 3.2): of each pair (i, j) as many rows as expected, by margin p_j - p_i.
 
-    The row whose given label is least probable comes first: on planted flips that ranks better than the margin.
-    `probs_NC` must come from models that did not see the row. One whose given label is the most probable is never one.
+    With many labels the number expected of a pair is often below one half, so a strong doubt counts beside that. The strongest doubt comes first, by the odds of the given label to the most probable one: on planted errors that
+    ranks better than either probability or their difference. A row whose given label is the most probable is never one.
     """
-    joint_CC = calibrated_joint(given_N, probs_NC)
-    own_N = probs_NC[np.arange(len(given_N)), given_N]
-    best_N = probs_NC.argmax(axis=1)
-    chosen: set[int] = set()
-    for i, j in zip(*np.nonzero(np.round(joint_CC)), strict=True):
-        if i != j:
-            rows = np.flatnonzero(given_N == i)
-            order = np.argsort(own_N[rows] - probs_NC[rows, j], kind="stable")
-            chosen.update(rows[order[: round(joint_CC[i, j])]].tolist())
-    found = [
-        Suspect(n, int(given_N[n]), int(best_N[n]), float(probs_NC[n, best_N[n]]), float(own_N[n]))
+    found = probabilities
+    expected = calibrated_joint(given_N, found, num_labels)
+    wanted = {i * num_labels + j: round(rows) for (i, j), rows in expected.items() if i != j and round(rows) > 0}
+    rows_M, places_M = np.nonzero(
+        found.judged_N[:, None] & np.isin(given_N[:, None] * num_labels + found.labels_NK, list(wanted))
+    )
+    pairs_M = given_N[rows_M] * num_labels + found.labels_NK[rows_M, places_M]
+    order = np.lexsort((found.own_N[rows_M] - found.probs_NK[rows_M, places_M], pairs_M))
+    chosen = set(np.flatnonzero(found.own_N <= STRONG_ODDS * found.probs_NK[:, 0]).tolist())
+    edges = np.flatnonzero(np.diff(pairs_M[order], prepend=-1, append=-1))
+    for start, end in zip(edges[:-1], edges[1:], strict=True):
+        number = wanted[int(pairs_M[order[start]])]
+        chosen.update(rows_M[order[start : min(end, start + number)]].tolist())
+    doubted = [
+        Suspect(n, int(given_N[n]), int(found.labels_NK[n, 0]), float(found.probs_NK[n, 0]), float(found.own_N[n]))
         for n in chosen
-        if best_N[n] != given_N[n]
+        if found.labels_NK[n, 0] != given_N[n]
     ]
-    return sorted(found, key=lambda suspect: (suspect.score, suspect.row))
+    return sorted(doubted, key=lambda suspect: (suspect.odds, suspect.row))

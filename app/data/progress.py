@@ -38,3 +38,10 @@ def _counted(items: Iterable[Item], what: str, total: int | None, watcher: Watch
         if done % EVERY_ROWS == 0:
             watcher(what, done, total)
     watcher(what, done, done)
+
+
+def report(what: str, done: int, total: int | None) -> None:
+    """Tell the watcher, where there is one, of work that is not done row by row."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(what, done, total)
