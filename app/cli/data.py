@@ -39,6 +39,9 @@ def validate(
     base_model: Annotated[
         str, typer.Option(metavar="ID|PATH|none", help="can this base model read the texts? 'none' does not ask")
     ] = "minilm",
+    max_length: Annotated[
+        int | None, typer.Option(min=8, max=8192, help="tokens of a text that will be read; else all the model can")
+    ] = None,
     allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
     block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv or .jsonl")] = None,
@@ -57,7 +60,7 @@ def validate(
         allow=allow or [],
         block=block or [],
     )
-    base = None if base_model == "none" else base_tokenizer(base_model)
+    base = None if base_model == "none" else base_tokenizer(base_model, max_length=max_length or "auto")
     checked = check_asking(data, base, may_ask=not as_json)[1]
     reports = {split: one.report for split, one in checked.items()}
     if as_json:

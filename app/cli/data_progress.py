@@ -29,6 +29,8 @@ class _Lines:
         now = time.monotonic()
         if what != self._what or done == 0:
             self._what, self._started = what, now
+            if done:
+                return  # how long that took is not known
         if now - self._last_line < SECONDS_BETWEEN_LINES or done == 0:
             return
         self._last_line = now

@@ -27,10 +27,7 @@ BLOCKING: frozenset[FindingCode] = frozenset(
         "label_variant",
     }
 )
-NOT_LOOKED_FOR: frozenset[FindingCode] = frozenset({"truncated", "suspected_label_error"})
-"""Promised codes that no check gives yet."""
-
-INFORMING: frozenset[FindingCode] = frozenset(get_args(FindingCode)) - BLOCKING - NOT_LOOKED_FOR
+INFORMING: frozenset[FindingCode] = frozenset(get_args(FindingCode)) - BLOCKING
 
 FATAL: frozenset[FindingCode] = frozenset({"missing_column", "single_class"})
 """Nothing can be trained in spite of these, so they cannot be allowed."""
@@ -62,11 +59,6 @@ class Rules:
             raise ConfigError(f"data.allow: '{fatal[0]}' cannot be allowed", hint="no training is possible with it")
         if both := sorted(allowed & blocked):
             raise ConfigError(f"'{both[0]}' is in data.allow and in data.block", hint="keep one of them")
-        if unchecked := sorted(blocked - BLOCKING - INFORMING):
-            raise ConfigError(
-                f"data.block: '{unchecked[0]}' is not looked for in this version",
-                hint=f"looked for are: {', '.join(sorted(BLOCKING | INFORMING))}",
-            )
         return cls(allowed, blocked)
 
     def severity(self, code: FindingCode, *, blocking: bool = False) -> Severity:

@@ -6,6 +6,7 @@ that memory does not grow with the number of labels. Shapes: N rows, C labels, K
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -26,13 +27,13 @@ but most of them are right (`docs/benchmarks/label_errors.md`)."""
 class LabelProbabilities:
     """What a model that has not seen a row says of its label.
 
-    `own_N` is the given label's probability, not a number where the row cannot be judged; `labels_NK` and `probs_NK`
-    are the most probable labels, best first.
+    `own` (N,) is the given label's probability, not a number where the row cannot be judged; `labels` and `probs`
+    (N, K) are the most probable labels, best first.
     """
 
-    own_N: Floats
-    labels_NK: Ints
-    probs_NK: Floats
+    own: Floats
+    labels: Ints
+    probs: Floats
 
     @classmethod
     def of(cls, given_N: Ints, probs_NC: Floats) -> Self:
@@ -48,16 +49,16 @@ class LabelProbabilities:
     @classmethod
     def joined(cls, parts: list[tuple[Ints, Self]], num_rows: int) -> Self:
         """Of parts with the rows they are about; rows in none of them cannot be judged."""
-        num_kept = max((part.labels_NK.shape[1] for _, part in parts), default=1)
+        num_kept = max((part.labels.shape[1] for _, part in parts), default=1)
         whole = cls(np.full(num_rows, np.nan), np.zeros((num_rows, num_kept), np.int64), np.zeros((num_rows, num_kept)))
         for rows, part in parts:
-            whole.own_N[rows], whole.labels_NK[rows], whole.probs_NK[rows] = part.own_N, part.labels_NK, part.probs_NK
+            whole.own[rows], whole.labels[rows], whole.probs[rows] = part.own, part.labels, part.probs
         return whole
 
     @property
-    def judged_N(self) -> NDArray[np.bool_]:
+    def judged(self) -> NDArray[np.bool_]:
         """Which rows can be judged."""
-        return ~np.isnan(self.own_N)
+        return ~np.isnan(self.own)
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ class Suspect:
 
 def thresholds(given_N: Ints, probabilities: LabelProbabilities, num_labels: int) -> Floats:
     """(C,) mean probability of label j over the rows labelled j (equation 2); infinite where no row is judged."""
-    judged = probabilities.judged_N
+    judged = probabilities.judged
     counts_C = np.bincount(given_N[judged], minlength=num_labels)
-    sums_C = np.bincount(given_N[judged], weights=probabilities.own_N[judged], minlength=num_labels)
+    sums_C = np.bincount(given_N[judged], weights=probabilities.own[judged], minlength=num_labels)
     return np.where(counts_C > 0, sums_C / np.maximum(counts_C, 1), np.inf)
 
 
@@ -92,10 +93,10 @@ def calibrated_joint(given_N: Ints, probabilities: LabelProbabilities, num_label
 
     Pairs without a row are left out.
     """
-    judged = probabilities.judged_N
-    above_NK = probabilities.probs_NK >= thresholds(given_N, probabilities, num_labels)[probabilities.labels_NK]
+    judged = probabilities.judged
+    above_NK = probabilities.probs >= thresholds(given_N, probabilities, num_labels)[probabilities.labels]
     counted = judged & above_NK.any(axis=1)
-    true = np.take_along_axis(probabilities.labels_NK, above_NK.argmax(axis=1)[:, None], axis=1)[:, 0]
+    true = np.take_along_axis(probabilities.labels, above_NK.argmax(axis=1)[:, None], axis=1)[:, 0]
     pairs, counts = np.unique(np.stack([given_N[counted], true[counted]]), axis=1, return_counts=True)
     sizes_C = np.bincount(given_N[judged], minlength=num_labels)
     counted_C = np.bincount(pairs[0], weights=counts, minlength=num_labels)
@@ -108,25 +109,26 @@ def calibrated_joint(given_N: Ints, probabilities: LabelProbabilities, num_label
 def suspects(given_N: Ints, probabilities: LabelProbabilities, num_labels: int) -> list[Suspect]:
     """Prune by noise rate (section 3.2): of each pair (i, j) as many rows as expected, by margin p_j - p_i.
 
-    With many labels the number expected of a pair is often below one half, so a strong doubt counts beside that. The strongest doubt comes first, by the odds of the given label to the most probable one: on planted errors that
-    ranks better than either probability or their difference. A row whose given label is the most probable is never one.
+    With many labels the number expected of a pair is often below one half, so a strong doubt counts beside that. The
+    strongest comes first, by the odds of the given label to the most probable one: over random and confusable planted
+    errors that ranks best. A row whose given label is the most probable is never one.
     """
     found = probabilities
     expected = calibrated_joint(given_N, found, num_labels)
     wanted = {i * num_labels + j: round(rows) for (i, j), rows in expected.items() if i != j and round(rows) > 0}
     rows_M, places_M = np.nonzero(
-        found.judged_N[:, None] & np.isin(given_N[:, None] * num_labels + found.labels_NK, list(wanted))
+        found.judged[:, None] & np.isin(given_N[:, None] * num_labels + found.labels, list(wanted))
     )
-    pairs_M = given_N[rows_M] * num_labels + found.labels_NK[rows_M, places_M]
-    order = np.lexsort((found.own_N[rows_M] - found.probs_NK[rows_M, places_M], pairs_M))
-    chosen = set(np.flatnonzero(found.own_N <= STRONG_ODDS * found.probs_NK[:, 0]).tolist())
+    pairs_M = given_N[rows_M] * num_labels + found.labels[rows_M, places_M]
+    order = np.lexsort((found.own[rows_M] - found.probs[rows_M, places_M], pairs_M))
+    chosen = set(np.flatnonzero(found.own <= STRONG_ODDS * found.probs[:, 0]).tolist())
     edges = np.flatnonzero(np.diff(pairs_M[order], prepend=-1, append=-1))
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges.tolist()):
         number = wanted[int(pairs_M[order[start]])]
         chosen.update(rows_M[order[start : min(end, start + number)]].tolist())
     doubted = [
-        Suspect(n, int(given_N[n]), int(found.labels_NK[n, 0]), float(found.probs_NK[n, 0]), float(found.own_N[n]))
+        Suspect(n, int(given_N[n]), int(found.labels[n, 0]), float(found.probs[n, 0]), float(found.own[n]))
         for n in chosen
-        if found.labels_NK[n, 0] != given_N[n]
+        if found.labels[n, 0] != given_N[n]
     ]
     return sorted(doubted, key=lambda suspect: (suspect.odds, suspect.row))

@@ -34,6 +34,7 @@ TF_IDF_COMPONENTS = 256
 _CELLS_AT_ONCE = 4_000_000
 _ROWS_AT_ONCE = 5_000
 _SEED = 42
+_ANY_WORD = r"\w+|[^\w\s]+"  # the library's own drops words of one letter and marks, and with them whole texts
 
 
 class Classifier(Protocol):
@@ -69,9 +70,8 @@ class TfIdf:
 
         self._texts, self._dense = texts, num_labels > MAX_LOGISTIC_LABELS
         words = {"ngram_range": (1, 2), "sublinear_tf": True, "max_features": MAX_FEATURES, "dtype": np.float32}
-        # The library's own pattern drops words of one letter and marks, and with them whole texts.
         both = make_union(
-            TfidfVectorizer(token_pattern=r"\w+|[^\w\s]+", **words),
+            TfidfVectorizer(token_pattern=_ANY_WORD, **words),
             TfidfVectorizer(analyzer="char", **{**words, "ngram_range": (1, 4)}),
         )
         sample = select(texts, _chosen(np.arange(len(texts)), MAX_TRAIN_ROWS).tolist())
@@ -82,7 +82,9 @@ class TfIdf:
             self._transformer = make_pipeline(both, svd, Normalizer(copy=False)).fit(sample)
         else:
             self._transformer = both.fit(sample)
-        self._kept = self._transformer.transform(sample).tocsr() if len(sample) == len(texts) and not self._dense else None
+        self._kept = (
+            self._transformer.transform(sample).tocsr() if len(sample) == len(texts) and not self._dense else None
+        )
 
     def features(self, rows: Ints) -> Any:
         """Sparse (N, features), or dense (N, D) where there are many labels."""
@@ -106,12 +108,12 @@ class TfIdf:
 class Embedded:
     """Embeddings (N, D) of the texts, each of length 1."""
 
-    embeddings_ND: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
     num_labels: int
 
     def features(self, rows: Ints) -> Any:
         """Dense (N, D)."""
-        return self.embeddings_ND[rows]
+        return self.embeddings[rows]
 
     def fit(self, rows: Ints, label_ids: Ints) -> Classifier:
         """Multinomial logistic regression, stopped early."""
@@ -132,7 +134,7 @@ def _discriminants(features_ND: NDArray[np.float32], label_ids: Ints) -> Classif
 
 
 class _Discriminants:
-    """scikit-learn's goes through the labels one by one; with thousands of them this does in a second what it cannot."""
+    """scikit-learn's goes through the labels one by one; for thousands of them this takes a second."""
 
     SHRINKAGE = 0.1
 

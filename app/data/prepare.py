@@ -122,7 +122,7 @@ def _for_base(
     """The reports with what the base model makes of the training rows; DataBlocked where any finding blocks."""
     if base is not None and "train" in reports:
         reports = reports | {"train": with_base_model(reports["train"], train, rules, base)}
-    _raise_if_blocked(reports)
+    raise_if_blocked(reports)
     return reports
 
 
@@ -211,7 +211,8 @@ def _name(data: DataConfig, named: NamedVersion | None) -> str:
     return hub.parse(source)[0].rpartition("/")[2] if source.startswith(hub.PREFIX) else Path(source).stem
 
 
-def _raise_if_blocked(reports: dict[str, ValidationReport]) -> None:
+def raise_if_blocked(reports: dict[str, ValidationReport]) -> None:
+    """DataBlocked, with every report attached, where a finding blocks."""
     blocking = [(report, f) for report in reports.values() for f in report.findings if f.severity == "error"]
     if not blocking:
         return

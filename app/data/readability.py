@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.data.languages import OTHER, language_of
+from app.data.progress import counted, report
 from app.domain.errors import ModelUnusable
 
 if TYPE_CHECKING:
@@ -17,14 +18,20 @@ MAX_TEXTS = 1000
 """Texts of each script that are tokenized, evenly spaced over the file."""
 
 MAX_CHARS = 2000
+MAX_LONG_TEXTS = 20_000
+"""Texts whose tokens are counted to see whether they are cut."""
+
+MAX_CHARS_A_TOKEN = 50
+_TEXTS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class BaseTokenizer:
-    """The name of a base model and its tokenizer.json."""
+    """The name of a base model, its tokenizer.json, and how many tokens of a text it reads, where that is known."""
 
     name: str
     file: Path
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,26 @@ def read_by_script(texts: Sequence[str], base: BaseTokenizer) -> dict[str, Readi
         rows_of[language_of(text)].append(index)
     rows_of.pop(OTHER, None)
     return {script: _read(texts, rows, tokenizer, unknown) for script, rows in rows_of.items()}
+
+
+def too_long(texts: Sequence[str], base: BaseTokenizer) -> tuple[list[int], int]:
+    """Indices of texts of more tokens than the base model reads, and how many texts were looked at.
+
+    Those of few characters have few tokens; of very many others an evenly spaced sample is tokenized.
+    """
+    if base.max_length is None:
+        return [], len(texts)
+    tokenizer = load_tokenizer(base.file)
+    long = [i for i in counted(range(len(texts)), "long texts", len(texts)) if len(texts[i]) >= base.max_length - 2]
+    step = -(-len(long) // MAX_LONG_TEXTS) if long else 1
+    sample = long[::step]
+    found = []
+    for start in range(0, len(sample), _TEXTS_AT_ONCE):
+        rows = sample[start : start + _TEXTS_AT_ONCE]
+        encoded = tokenizer.encode_batch_fast([texts[row][: MAX_CHARS_A_TOKEN * base.max_length] for row in rows])
+        found += [row for row, one in zip(rows, encoded, strict=True) if len(one.ids) > base.max_length]
+        report("tokens", min(start + _TEXTS_AT_ONCE, len(sample)), len(sample))
+    return found, len(texts) if step == 1 else (len(texts) - len(long)) // step + len(sample)
 
 
 def load_tokenizer(file: Path) -> "Tokenizer":

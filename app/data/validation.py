@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.data.checks import classes, repeats, rows, texts
+from app.data.checks import classes, doubts, repeats, rows, texts
 from app.data.findings import DROPPING, Findings, Rules
 from app.data.labels import label_order
 from app.data.progress import counted
@@ -77,13 +77,19 @@ def validate(
     if against is None and not any(f.code == "missing_column" for f in findings.found):
         classes.classes(findings, counts, classes.texts_per_label(keys, used_labels), to_split)
         classes.sorted_labels(findings, used_labels, counts)
+        doubts.suspected_label_errors(findings, usable, used_labels)
     return Checked(_report(findings, counts, usable), found, used_texts, used_labels, alike)
 
 
 def with_base_model(report: ValidationReport, found: Rows, rules: Rules, base: BaseTokenizer) -> ValidationReport:
-    """`report` and whether the base model can read the rows; what is stored with the data is without, for any model."""
+    """`report` and whether the base model can read the rows, and to their ends.
+
+    What is stored with the data is without, for any model.
+    """
     findings = Findings(found, rules)
-    texts.unreadable_scripts(findings, [i for i, text in enumerate(found.texts) if text.strip()], base)
+    filled = [i for i, text in enumerate(found.texts) if text.strip()]
+    texts.unreadable_scripts(findings, filled, base)
+    texts.truncated(findings, filled, base)
     return report.model_copy(update={"findings": _errors_first([*findings.found, *report.findings])})
 
 

@@ -33,6 +33,15 @@ class LocatedModel(BaseModel):
         file = self.directory / "tokenizer.json"
         return file if file.is_file() else None
 
+    @property
+    def max_positions(self) -> int:
+        """Longest input in tokens by config.json; models of RoBERTa's kind keep positions for padding."""
+        config = _read_config(self.directory)
+        positions = int(config.get("max_position_embeddings") or 512)
+        if "roberta" in str(config.get("model_type", "")):
+            positions -= int(config.get("pad_token_id") or 0) + 1
+        return min(positions, 8192)
+
 
 def locate(name: str, revision: str | None = None) -> LocatedModel:
     """Find a base model by short name, directory or hub id, downloading from the hub where it must.

@@ -6,8 +6,6 @@ The newest few are kept below the results directory: what was computed for a fil
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.errors import ModelUnusable
 from app.models.base_models import LocatedModel, locate
 from app.runs.files import sha256_file, storage_errors
+from app.services.reporting_child import run_reporting, write_texts
 
 Floats = NDArray[np.float32]
 
@@ -70,29 +68,6 @@ def _compute(
     texts: Sequence[str], base: Path, out: Path, cache: Path, progress: Callable[[int, int], None] | None
 ) -> None:
     """Run the child and pass its progress on; ModelUnusable with its words where it cannot."""
-    source = out.with_name("texts.jsonl")
-    with source.open("w", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(text)}\n" for text in texts)
-    command = [sys.executable, "-m", "app.lora.embed", str(source), str(out), str(base), str(cache)]
-    child = [sys.executable, "-m", "app.services.child", str(os.getpid()), *command]
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(child, stdout=subprocess.PIPE, stderr=complaints, text=True, encoding="utf-8") as process,
-    ):
-        said: dict[str, str] = {}
-        try:
-            for line in process.stdout or ():
-                message = json.loads(line)
-                if "error" in message:
-                    said = message
-                elif progress is not None:
-                    progress(message["done"], message["total"])
-        except BaseException:
-            process.terminate()
-            raise
-        if process.wait() == 0:
-            return
-        complaints.seek(0)
-        lines = complaints.read().strip().splitlines()
-    reason = said.get("error") or f"the encoder in {base} could not be run: {lines[-1] if lines else 'no word'}"
-    raise ModelUnusable(reason, hint=said.get("hint") or "is there enough memory?")
+    source = write_texts(texts, out.with_name("texts.jsonl"))
+    command = ["-m", "app.lora.embed", str(source), str(out), str(base), str(cache)]
+    run_reporting(command, progress, otherwise=f"the encoder in {base} could not be run")

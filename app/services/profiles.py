@@ -100,7 +100,7 @@ def _profile(
 ) -> DataProfile:
     tokenizer = _tokenizer(base_model)
     encoder = None
-    if embeddings_in is not None and tokenizer is not None and _can_read(tokenizer, texts):
+    if embeddings_in is not None and tokenizer is not None and can_read(tokenizer, texts):
         name = base_model or DEFAULT_BASE_MODEL
         encoder = Encoder(tokenizer.name, lambda chosen, hear: embed(chosen, name, embeddings_in, hear))
     return profile_rows(
@@ -126,7 +126,7 @@ def _tokenizer(base_model: str | None) -> BaseTokenizer | None:
         return None
 
 
-def _can_read(tokenizer: BaseTokenizer, texts: Sequence[str]) -> bool:
+def can_read(tokenizer: BaseTokenizer, texts: Sequence[str]) -> bool:
     """Whether the base model knows most of the texts' scripts; else its vectors would mean nothing."""
     sample = [texts[int(row)] for row in spread(len(texts), _MAX_READ)]
     blind = sum(

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import ValidationError
@@ -80,17 +80,26 @@ def check_data(installation: Installation, config: TrainConfig) -> DataReport:
 
     if config.data.train is None:
         raise ConfigError("no training data is named", hint="give --data FILE, or data.train in the configuration")
-    base = base_tokenizer(config.model.name, config.model.revision)
+    base = base_tokenizer(config.model.name, config.model.revision, config.model.max_length)
     return prepare(config.data, config.training.seed, installation.results_dir, base).report
 
 
-def base_tokenizer(name: str, revision: str | None = None) -> "BaseTokenizer | None":
-    """What the data check needs of a base model; None where it has no tokenizer.json. Raises as `locate` does."""
+def base_tokenizer(
+    name: str, revision: str | None = None, max_length: int | Literal["auto"] = "auto"
+) -> "BaseTokenizer | None":
+    """What the data check needs of a base model; None where it has no tokenizer.json. Raises as `locate` does.
+
+    `max_length` in tokens is that of the configuration; `auto` is as much as the model reads.
+    """
     from app.data.readability import BaseTokenizer
     from app.models.base_models import locate
 
     located = locate(name, revision)
-    return BaseTokenizer(located.info.name, located.tokenizer_file) if located.tokenizer_file else None
+    if located.tokenizer_file is None:
+        return None
+    return BaseTokenizer(
+        located.info.name, located.tokenizer_file, located.max_positions if max_length == "auto" else max_length
+    )
 
 
 def read_plan(path: Path) -> TrainingPlan:

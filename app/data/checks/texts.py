@@ -9,7 +9,7 @@ from app.data import markup, mojibake, personal_data
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.languages import IDEOGRAPHIC, OTHER, language_of
 from app.data.progress import counted
-from app.data.readability import BaseTokenizer, read_by_script
+from app.data.readability import BaseTokenizer, read_by_script, too_long
 from app.data.spool import select
 
 MIN_ROWS_TO_JUDGE_LENGTH = 20
@@ -182,6 +182,22 @@ def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenize
             indices,
             examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
             blocking=blind,
+        )
+
+
+def truncated(findings: Findings, usable: list[int], base: BaseTokenizer) -> None:
+    """Texts of more tokens than the base model reads or the configuration allows."""
+    cut, num_seen = too_long(select(findings.rows.texts, usable), base)
+    if cut:
+        indices = [usable[place] for place in cut]
+        texts = findings.rows.texts
+        findings.add(
+            "truncated",
+            f"{rows_in_words(len(cut))} of {num_seen:,} ({len(cut) / num_seen:.1%}) have more than the "
+            f"{base.max_length:,} tokens that {base.name} is to read; what comes after is not seen",
+            "put what decides the label first or divide these texts; raise model.max_length where the model reads more",
+            indices,
+            examples=(f"{len(texts[i]):,} characters: {texts[i]}" for i in indices[:MAX_EXAMPLES]),
         )
 
 
