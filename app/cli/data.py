@@ -45,12 +45,17 @@ def validate(
     allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
     block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv or .jsonl")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="--fix: leave out the rows with this finding")
+    ] = None,
+    mask: Annotated[bool, typer.Option("--mask", help="--fix: mask personal data")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
     from app.domain.train_config import DataConfig
     from app.services.training import base_tokenizer
 
+    _check_fix(fix, drop or [], mask=mask)
     data = DataConfig(
         train=file,
         eval=eval_data,
@@ -71,12 +76,24 @@ def validate(
         for split, report in reports.items():
             show_report(report, split if len(reports) > 1 else None)
     if fix is not None:
-        _write_cleaned(checked, fix)
+        _write_cleaned(checked, fix, drop or [], mask=mask)
     if not all(report.ok for report in reports.values()):
         raise typer.Exit(output.EXIT_FAILED)
 
 
-def _write_cleaned(checked: "dict[str, Checked]", out: Path) -> None:
+def _check_fix(fix: Path | None, drop: list[str], *, mask: bool) -> None:
+    """InvalidInput where --drop or --mask stand alone, or a code is none of a row's."""
+    from app.data.findings import DROPPABLE
+    from app.domain.errors import InvalidInput
+
+    if fix is None and (drop or mask):
+        raise InvalidInput("--drop and --mask go with --fix", hint="add --fix OUT: the file itself is never changed")
+    for code in drop:
+        if code not in DROPPABLE:
+            raise InvalidInput(f"--drop: no row can be left out for '{code}'", hint=f"one of {', '.join(DROPPABLE)}")
+
+
+def _write_cleaned(checked: "dict[str, Checked]", out: Path, drop: list[str], *, mask: bool) -> None:
     """Write the cleaned copy and say on stderr what was changed."""
     from collections import Counter
 
@@ -87,9 +104,10 @@ def _write_cleaned(checked: "dict[str, Checked]", out: Path) -> None:
         raise InvalidInput(
             "--fix: text or label column is missing", hint="name them with --text-column, --label-column"
         )
-    cleaned = clean(
-        checked["train"].rows, (text for name, one in checked.items() if name != "train" for text in one.texts)
-    )
+    held_out = (text for name, one in checked.items() if name != "train" for text in one.texts)
+    train = checked["train"]
+    unwanted = {number: code for code, numbers in train.numbers_of.items() if code in drop for number in numbers}
+    cleaned = clean(train.rows, held_out, unwanted=unwanted, mask=mask)
     listed = write(cleaned, out)
     counts = Counter(f"{change.action} {change.code}" for change in cleaned.changes)
     said = ", ".join(f"{count:,} {what}" for what, count in counts.most_common()) or "no changes"

@@ -29,6 +29,7 @@ def label_errors(
     review: Annotated[
         bool, typer.Option("--review", help="decide on each: keep, relabel or drop; can be left")
     ] = False,
+    again: Annotated[bool, typer.Option("--again", help="--review: start over, forget what was decided")] = False,
     name: Annotated[str | None, typer.Option(help="--review: the data set the new version is stored in")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="OUT", help="--review: write a corrected copy instead: .csv, .tsv or .jsonl")
@@ -45,8 +46,8 @@ def label_errors(
 
     if review and as_json:
         raise InvalidInput("--review and --json do not go together", hint="review first, then list what is left")
-    if (name or out) and not review:
-        raise InvalidInput("--name and --out go with --review", hint="add --review")
+    if (name or out or again) and not review:
+        raise InvalidInput("--name, --out and --again go with --review", hint="add --review")
     if name and out:
         raise InvalidInput("give --name or --out, not both", hint="a version can be written to a file: data export")
     if name:
@@ -60,7 +61,7 @@ def label_errors(
     if as_json:
         output.show_json(service.masked(doubts).model_dump(mode="json"))
     elif review:
-        _review(labelled, doubts, results_dir, name, out)
+        _review(labelled, doubts, results_dir, name, out, again=again)
     else:
         _show(service.masked(doubts), limit, file)
 
@@ -98,13 +99,16 @@ def _summary(doubts: "LabelDoubts") -> str:
     return output.printable(said)
 
 
-def _review(labelled: "Labelled", doubts: "LabelDoubts", results_dir: Path, name: str | None, out: Path | None) -> None:
+def _review(
+    labelled: "Labelled", doubts: "LabelDoubts", results_dir: Path, name: str | None, out: Path | None, *, again: bool
+) -> None:
     from app.cli.label_walk import walk
     from app.data.label_review import read_review, write_review
+    from app.domain.label_doubts import Review
     from app.services import label_errors as service
 
     typer.echo(_summary(doubts))
-    kept = read_review(results_dir, labelled.source, labelled.sha256)
+    kept = Review(source=labelled.source) if again else read_review(results_dir, labelled.source, labelled.sha256)
     done = walk(doubts, kept, lambda review: write_review(results_dir, labelled.sha256, review))
     counts = dict.fromkeys(("keep", "relabel", "drop"), 0)
     for decision in done.review.decisions.values():

@@ -1,15 +1,16 @@
 """A cleaned copy of a file and the list of what was changed, row by row; the file itself is never touched.
 
-Labels that are probably wrong are not changed here, and personal data is not masked: both need a decision.
+What needs a decision is done where it was asked for: rows with certain findings left out, personal data masked. Labels
+that are probably wrong are decided one by one, by `finetune data label-errors --review`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from app.data import markup, mojibake
+from app.data import markup, mojibake, personal_data
 from app.data.exporting import check_target, write_table
 from app.data.readers import Rows
 from app.data.splitting import fold
@@ -34,12 +35,16 @@ class Cleaned:
     changes: list[Change] = field(default_factory=list)
 
 
-def clean(rows: Rows, held_out: Iterable[str] = ()) -> Cleaned:
+def clean(
+    rows: Rows, held_out: Iterable[str] = (), *, unwanted: Mapping[int, str] | None = None, mask: bool = False
+) -> Cleaned:
     """Repair texts, unite spellings of labels, drop what cannot be used; `held_out` are texts of eval and test files.
 
     Of duplicates the first stays; of a text with several labels no row stays. Unreadable rows are listed as far as
-    the reader named them (100).
+    the reader named them (100). `unwanted` maps numbers of rows to leave out to their finding's code; with `mask`
+    personal data is.
     """
+    unwanted = unwanted or {}
     changes = [Change(number, "unreadable_row", "drop", "", "", why) for number, why in rows.unreadable]
     kept = _repaired(rows, changes)
     labels_of: dict[str, set[str]] = defaultdict(set)
@@ -52,13 +57,24 @@ def clean(rows: Rows, held_out: Iterable[str] = ()) -> Cleaned:
     known[""] = ("empty_text", "nothing is left after repair")
     staying = []
     for number, text, label in kept:
+        if _is_unwanted(unwanted.get(number), text) and fold(text) not in known:
+            changes.append(Change(number, unwanted[number], "drop", text, "", "asked for with --drop"))
+            continue
         if fold(text) in known:
             code, reason = known[fold(text)]
             changes.append(Change(number, code, "drop", text, "", reason))
         else:
-            staying.append((text, label))
+            whole = personal_data.mask(text) if mask else text
+            if whole != text:
+                changes.append(Change(number, "personal_data", "repair", whole, whole, "asked for with --mask"))
+            staying.append((whole, label))
             known[fold(text)] = ("duplicate", "text and label of an earlier row")
     return Cleaned(staying, sorted(changes, key=lambda change: change.row))
+
+
+def _is_unwanted(code: str | None, text: str) -> bool:
+    """Damage that could be repaired is no reason to leave a row out."""
+    return code is not None and (code != "encoding_damage" or "\ufffd" in text)
 
 
 def _repaired(rows: Rows, changes: list[Change]) -> list[tuple[int, str, str]]:

@@ -35,6 +35,17 @@ FATAL: frozenset[FindingCode] = frozenset({"missing_column", "single_class"})
 DROPPING: frozenset[FindingCode] = frozenset({"unreadable_row", "empty_text", "missing_label", "unknown_label"})
 """Rows with these are left out when the code is allowed."""
 
+DROPPABLE: tuple[FindingCode, ...] = (
+    "near_duplicate",
+    "language_mismatch",
+    "length_outlier",
+    "encoding_damage",
+    "personal_data",
+    "suspected_label_error",
+    "leakage",
+)
+"""Rows with these a person may want to leave out of a cleaned copy; nobody decides that for him."""
+
 MAX_EXAMPLES = 3
 
 
@@ -83,6 +94,8 @@ class Findings:
     def __init__(self, rows: Rows, rules: Rules) -> None:
         self.rows, self.rules = rows, rules
         self.found: list[Finding] = []
+        self.numbers_of: dict[FindingCode, list[int]] = {}
+        """Numbers of all rows with a finding, those of the report's first hundred and the others."""
 
     def add(
         self,
@@ -104,7 +117,8 @@ class Findings:
         One that is `blocking` blocks unless its code is allowed, one that is `fatal` always does.
         """
         if numbers is None:
-            numbers = [self.rows.numbers[i] for i in indices[:MAX_ROWS_NAMED]]
+            numbers = [self.rows.numbers[i] for i in indices]
+        self.numbers_of.setdefault(code, []).extend(numbers)
         severity: Severity = "error" if fatal else self.rules.severity(code, blocking=blocking)
         if severity == "warning" and code in DROPPING:
             message += "; allowed, so left out"

@@ -15,7 +15,7 @@ from app.data.readability import BaseTokenizer
 from app.data.readers import Rows
 from app.data.splitting import fold_key
 from app.data.spool import select
-from app.domain.data_report import Finding, ValidationReport
+from app.domain.data_report import Finding, FindingCode, ValidationReport
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Reference:
 class Checked:
     """The report on one file, its rows as read, and the usable ones in file order.
 
-    `alike` has groups of places in `texts` whose texts are nearly the same, equal ones apart.
+    `numbers_of` has the numbers of all rows with a finding, by its code, where the report names a hundred. `alike` has
+    groups of places in `texts` whose texts are nearly the same, equal ones apart.
     """
 
     report: ValidationReport
@@ -38,6 +39,7 @@ class Checked:
     texts: Sequence[str]
     labels: Sequence[str]
     alike: list[list[int]] = field(default_factory=list)
+    numbers_of: Mapping[FindingCode, Sequence[int]] = field(default_factory=dict)
 
     @property
     def num_near_duplicates(self) -> int:
@@ -78,7 +80,7 @@ def validate(
         classes.classes(findings, counts, classes.texts_per_label(keys, used_labels), to_split)
         classes.sorted_labels(findings, used_labels, counts)
         doubts.suspected_label_errors(findings, usable, used_labels)
-    return Checked(_report(findings, counts, usable), found, used_texts, used_labels, alike)
+    return Checked(_report(findings, counts, usable), found, used_texts, used_labels, alike, findings.numbers_of)
 
 
 def with_base_model(report: ValidationReport, found: Rows, rules: Rules, base: BaseTokenizer) -> ValidationReport:

@@ -1,5 +1,6 @@
 """Findings on labels that are probably wrong."""
 
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def suspected_label_errors(findings: Findings, usable: list[int], labels: Sequen
         "suspected_label_error",
         f"{rows_in_words(len(strong))}{judged} whose label is probably wrong: a model that has not seen them gives at "
         f"least {1 / STRONG_ODDS:.0f} to 1 for another ({len(doubted):,} with weaker doubts)",
-        "look at them, worst first: finetune data label-errors FILE --review",
+        f"look at them, worst first: finetune data label-errors {shlex.quote(findings.rows.file)} --review",
         [usable[places[one.row]] for one in strong],
         examples=(
             f"{names[one.given]}, rather {names[one.suggested]}: {texts[one.row]}" for one in strong[:MAX_EXAMPLES]
