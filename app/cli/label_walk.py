@@ -95,6 +95,8 @@ def _decision(answer: str, one: "SuspectedLabel", labels: list[str]) -> "Decisio
         return Decision(action="drop")
     if word == "r":
         label = _chosen(rest.strip(), labels) if rest.strip() else one.suggested
+        if label == one.given:
+            return Decision(action="keep")
         return None if label is None else Decision(action="relabel", label=label)
     typer.echo(HELP)
     return None

@@ -21,6 +21,9 @@ FOLDS = 5
 MAX_TRAIN_ROWS = 20_000
 """Rows a model is fitted on; it gives probabilities for every row of its fold all the same."""
 
+MIN_TRAIN_ROWS_A_LABEL = 10
+"""On more than MAX_TRAIN_ROWS where there are thousands of labels, so that each is seen."""
+
 MAX_LOGISTIC_LABELS = 200
 """With more labels than these logistic regression takes too long; linear discriminants need one equation."""
 
@@ -191,7 +194,7 @@ def out_of_fold(
         train, held_out = np.flatnonzero(fold_N != number), np.flatnonzero(fold_N == number)
         if not len(train) or not len(held_out):
             continue
-        train = _chosen(train, MAX_TRAIN_ROWS)
+        train = _chosen(train, max(MAX_TRAIN_ROWS, MIN_TRAIN_ROWS_A_LABEL * num_labels))
         models = [_fit(view, train, label_ids[train]) for view in views]
         seen = np.bincount(label_ids[train], minlength=num_labels) >= MIN_ROWS_SEEN
         for rows in _pieces(held_out, num_labels):

@@ -45,3 +45,28 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="already"):
         write(clean(read(str(source))), source)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.csv"]
+
+
+def test_rows_are_left_out_and_personal_data_masked_only_where_asked(tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text(
+        "text,label\nwrite to ann@example.com,fine\nlost \ufffd here,fine\n<b>bold</b> words,awful\nodd,awful\n",
+        encoding="utf-8",
+    )
+    rows = read(str(source))
+    assert [text for text, _ in clean(rows).rows] == [
+        "write to ann@example.com",
+        "lost \ufffd here",
+        "bold words",
+        "odd",
+    ]
+    damaged = {2: "encoding_damage", 3: "encoding_damage", 4: "length_outlier"}
+    cleaned = clean(rows, unwanted=damaged, mask=True)
+    assert [text for text, _ in cleaned.rows] == ["write to a*************m", "bold words"]
+    assert [(change.row, change.code, change.action) for change in cleaned.changes] == [
+        (1, "personal_data", "repair"),
+        (2, "encoding_damage", "drop"),
+        (3, "encoding_damage", "repair"),
+        (4, "length_outlier", "drop"),
+    ]
+    assert "ann@example" not in str(cleaned.changes)

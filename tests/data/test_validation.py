@@ -174,7 +174,6 @@ def test_a_blocked_code_becomes_an_error(tmp_path: Path) -> None:
         ([], ["duplicates"], "duplicate"),
         (["single_class"], [], "cannot be allowed"),
         (["duplicate"], ["duplicate"], "is in data.allow and in data.block"),
-        ([], ["truncated"], "not looked for in this version"),
     ],
 )
 def test_codes_that_cannot_take_effect_are_refused(allow: list[str], block: list[str], said: str) -> None:
