@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,49 @@ def test_examples_of_any_finding_have_personal_data_masked(check: Check) -> None
     examples = [example for finding in report.findings for example in finding.examples]
     assert any("about the cold soup" in example for example in examples)
     assert not any("ann.smith@example.org" in example for example in examples)
+
+
+def test_texts_of_more_tokens_than_are_read_are_named(assets: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    lengths = [5, 62, 63, 400, 3]
+    lines = [f"{'word ' * length},{label}" for length, label in zip(lengths, "ababa", strict=True)]
+    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    base = _base(assets, "bert-base-uncased")
+    assert not _truncated(path, base)  # how much it reads is not known
+    (found,) = _truncated(path, replace(base, max_length=64))  # 62 words and the two special tokens
+    assert (found.rows, found.count, found.severity) == ([3, 4], 2, "warning")
+    assert "2 rows of 5 (40.0%) have more than the 64 tokens that bert-base-uncased is to read" in found.message
+
+
+def _truncated(path: Path, base: BaseTokenizer) -> list[Finding]:
+    return [finding for finding in _report(read(str(path)), base).findings if finding.code == "truncated"]
+
+
+OTHER = {"good": "bad", "bad": "good"}
+
+
+def _many(wrong: Sequence[int]) -> list[tuple[str, str]]:
+    """A hundred and twenty rows of two kinds that take turns; those at the places in `wrong` have the other label."""
+    kinds = [("a lovely sunny day number {} by the {}", "good"), ("the soup was cold, visit {} to the {}", "bad")]
+    rows = [(text.format(n, WORDS[n % len(WORDS)]), label) for n in range(60) for text, label in kinds]
+    return [(text, OTHER[label] if place in wrong else label) for place, (text, label) in enumerate(rows)]
+
+
+def test_a_label_that_is_very_probably_wrong_is_named_and_can_be_made_blocking(check: Check, tmp_path: Path) -> None:
+    (found,) = _findings(check(_many(range(3))), "suspected_label_error")
+    assert sorted(found.rows) == [1, 2, 3]
+    assert found.severity == "warning"
+    assert "rather" in found.examples[0]
+    assert "finetune data label-errors" in found.fix
+    assert not _findings(check(_many(())), "suspected_label_error")
+    assert not _findings(check(_many(range(3))[:20]), "suspected_label_error")  # too few to judge by
+    check(_many(range(3)))
+    assert not validate(read(str(tmp_path / "rows.csv")), Rules.of([], ["suspected_label_error"])).report.ok
+
+
+def test_of_very_many_rows_a_sample_is_judged_and_that_is_said(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.data.checks.doubts.MAX_ROWS", 100)
+    wrong = range(0, 120, 30)
+    (found,) = _findings(check(_many(wrong)), "suspected_label_error")
+    assert "of 100 that were judged" in found.message
+    assert set(found.rows) <= {place + 1 for place in wrong}
