@@ -122,10 +122,12 @@ class Embedded:
         """Multinomial logistic regression, stopped early."""
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         if self.num_labels > MAX_LOGISTIC_LABELS:
             return _discriminants(self.features(rows), label_ids)
-        with warnings.catch_warnings():
+        # One thread: the products are small, and beside other work threads that wait for each other take 20 times longer.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted: Classifier = LogisticRegression(C=10.0, max_iter=50).fit(self.features(rows), label_ids)
         return fitted
@@ -183,27 +185,32 @@ def out_of_fold(
     Equal texts are in the same fold. Of two models the geometric mean counts: what both doubt is doubted. A row whose
     label has fewer than MIN_ROWS_SEEN rows in the other folds is not judged. Deterministic.
     """
-    views: list[View] = [TfIdf(texts, num_labels)]
-    if embeddings_ND is not None:
-        views.append(Embedded(embeddings_ND, num_labels))
+    views: list[View] = []
     fold_N = _folds(texts, label_ids)
     parts = []
     done = 0
     report("labels, by cross-validation", 0, len(texts))
     for number in range(FOLDS):
         train, held_out = np.flatnonzero(fold_N != number), np.flatnonzero(fold_N == number)
-        if not len(train) or not len(held_out):
-            continue
         train = _chosen(train, max(MAX_TRAIN_ROWS, MIN_TRAIN_ROWS_A_LABEL * num_labels))
-        models = [_fit(view, train, label_ids[train]) for view in views]
         seen = np.bincount(label_ids[train], minlength=num_labels) >= MIN_ROWS_SEEN
-        for rows in _pieces(held_out, num_labels):
+        judged = held_out[seen[label_ids[held_out]]]
+        done += len(held_out) - len(judged)
+        if not len(judged):
+            continue
+        views = views or _views(texts, num_labels, embeddings_ND)
+        models = [_fit(view, train, label_ids[train]) for view in views]
+        for rows in _pieces(judged, num_labels):
             probs_NC = _together(views, models, rows, num_labels)
-            probs_NC[~seen[label_ids[rows]]] = np.nan
             parts.append((rows, LabelProbabilities.of(label_ids[rows], probs_NC)))
             done += len(rows)
             report("labels, by cross-validation", done, len(texts))
     return LabelProbabilities.joined(parts, len(texts))
+
+
+def _views(texts: Sequence[str], num_labels: int, embeddings_ND: NDArray[np.float32] | None) -> list[View]:
+    tf_idf = TfIdf(texts, num_labels)
+    return [tf_idf] if embeddings_ND is None else [tf_idf, Embedded(embeddings_ND, num_labels)]
 
 
 def _folds(texts: Sequence[str], label_ids: Ints) -> Ints:

@@ -30,12 +30,12 @@ def test_a_flipped_label_is_doubted_whatever_the_number_of_labels(num_labels: in
     assert {one.row for one in found[: len(flipped)]} >= {one.row for one in right[: len(flipped) // 2]}
 
 
-def test_ten_thousand_labels_are_judged_in_bounded_memory() -> None:
-    texts, true = _rows(10_000, 5)
+def test_thousands_of_labels_are_judged_in_bounded_memory() -> None:
+    texts, true = _rows(3_000, 5)
     given = true.copy()
-    given[::500] = (true[::500] + 1) % 10_000
-    probabilities = out_of_fold(texts, given, 10_000)
-    assert probabilities.probs.shape == (50_000, 20)  # not 50,000 x 10,000: four gigabytes
+    given[::500] = (true[::500] + 1) % 3_000
+    probabilities = out_of_fold(texts, given, 3_000)
+    assert probabilities.probs.shape == (15_000, 20)  # not 15,000 x 3,000
     assert probabilities.judged.mean() > 0.5
 
 
