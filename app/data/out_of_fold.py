@@ -126,7 +126,7 @@ class Embedded:
 
         if self.num_labels > MAX_LOGISTIC_LABELS:
             return _discriminants(self.features(rows), label_ids)
-        # One thread: the products are small, and threads that wait for each other took 20 times longer beside other work.
+        # One thread: the products are small, and beside other work threads that wait for each other take far longer
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore", ConvergenceWarning)
             fitted: Classifier = LogisticRegression(C=10.0, max_iter=50).fit(self.features(rows), label_ids)
