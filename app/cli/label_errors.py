@@ -95,7 +95,9 @@ def _summary(doubts: "LabelDoubts") -> str:
         f"very doubtful one; worst first, by {doubts.evidence}"
     )
     if doubts.judged < doubts.rows:
-        said += f"\n{doubts.rows - doubts.judged:,} rows could not be judged: there is too little of their label"
+        said += (
+            f"\nnot judged: {doubts.rows - doubts.judged:,} rows whose label is too rare, or unknown to the run"
+        )
     return output.printable(said)
 
 

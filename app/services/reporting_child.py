@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.domain.errors import ModelUnusable
+from app.settings import share_cores
 
 
 def write_texts(texts: Sequence[str], path: Path) -> Path:
@@ -27,6 +28,7 @@ def run_reporting(arguments: list[str], progress: Callable[[int, int], None] | N
 
     ModelUnusable with the child's words where it fails, or with `otherwise` where it has none.
     """
+    share_cores()
     command = [sys.executable, "-m", "app.services.child", str(os.getpid()), sys.executable, *arguments]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
