@@ -96,7 +96,9 @@ def main() -> None:
     parser.add_argument("--train", action="store_true", help="what removal does for a model")
     parser.add_argument("--kinds", nargs="+", default=["random", "confusable"], choices=["random", "confusable"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[42], help="of the planting and of the training")
+    parser.add_argument("--max-steps", type=int, help="train for so many steps; else as long as the defaults say")
     options = parser.parse_args()
+    settings = {"max_steps": options.max_steps} if options.max_steps else {}
     if options.train:
         print("| data | flips | trained on | rows | test accuracy, % | recovered |")
         print("|---|---|---|---|---|---|")
@@ -107,7 +109,7 @@ def main() -> None:
         for dataset in options.datasets:
             name, _, files = dataset.partition("=")
             if options.train:
-                gain(name, files.split(","), options.kinds, options.seeds, Path(where))
+                gain(name, files.split(","), options.kinds, options.seeds, Path(where), settings)
                 continue
             for kind in options.kinds:
                 detection(name, files.split(",")[0], kind, options.seeds[0], Path(where))
@@ -139,10 +141,12 @@ def noisy(file: str, kind: str, seed: int) -> tuple[list[str], list[str], list[s
     return texts, labels, [labels[i] for i in given_N], frozenset(np.flatnonzero(given_N != true_N).tolist())
 
 
-def gain(name: str, files: list[str], kinds: list[str], seeds: list[int], where: Path) -> None:
+def gain(
+    name: str, files: list[str], kinds: list[str], seeds: list[int], where: Path, settings: dict[str, int]
+) -> None:
     """Test accuracy of models trained on the clean, the noisy and the cleaned rows, means over the seeds."""
     clean = read(files[0])
-    scores = [_score(where, f"{name}-clean", clean.texts, clean.labels, files[1:], seed) for seed in seeds]
+    scores = [_score(where, f"{name}-clean", clean.texts, clean.labels, files[1:], seed, settings) for seed in seeds]
     best = statistics.mean(scores)
     _gain_line(name, "-", "clean", len(clean.texts), scores, "-")
     for kind in kinds:
@@ -159,7 +163,9 @@ def gain(name: str, files: list[str], kinds: list[str], seeds: list[int], where:
             }
             for number, (way, places) in enumerate(left_out.items()):
                 run = f"{name}-{kind}-{number}"
-                found.setdefault(way, []).append(_score(where, run, texts, given, files[1:], seed, frozenset(places)))
+                found.setdefault(way, []).append(
+                    _score(where, run, texts, given, files[1:], seed, settings, frozenset(places))
+                )
                 sizes.setdefault(way, []).append(len(texts) - len(places))
         worst = statistics.mean(found["noisy"])
         for way, scores in found.items():
@@ -175,10 +181,11 @@ def _score(
     labels: Sequence[str],
     others: list[str],
     seed: int,
+    settings: dict[str, int],
     leave_out: frozenset[int] = frozenset(),
 ) -> float:
     path = write(where / f"{run}-{seed}-rows.csv", texts, labels, leave_out)
-    metrics = train(where, run, [str(path), *others], seed, {})
+    metrics = train(where, run, [str(path), *others], seed, settings)
     return 100.0 * float(metrics["test"]["accuracy"])
 
 

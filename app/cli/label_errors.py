@@ -95,9 +95,7 @@ def _summary(doubts: "LabelDoubts") -> str:
         f"very doubtful one; worst first, by {doubts.evidence}"
     )
     if doubts.judged < doubts.rows:
-        said += (
-            f"\nnot judged: {doubts.rows - doubts.judged:,} rows whose label is too rare, or unknown to the run"
-        )
+        said += f"\nnot judged: {doubts.rows - doubts.judged:,} rows whose label is too rare, or unknown to the run"
     return output.printable(said)
 
 

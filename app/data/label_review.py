@@ -11,8 +11,7 @@ from app.data import catalogue, readers, versioning
 from app.data.cleaning import Change
 from app.data.readers import Rows
 from app.data.store_files import read_record, store_directory, write_record
-from app.data.stored import STORED_FORMAT
-from app.domain.data_report import Detected
+from app.data.stored import as_rows
 from app.domain.data_version import NamedVersion
 from app.domain.errors import DataUnreadable
 from app.domain.label_doubts import Decision, Review
@@ -39,17 +38,7 @@ class Labelled:
         entry = catalogue.find_source(results_dir, source)
         if entry is not None:
             examples = versioning.load(entry.version, results_dir)
-            rows = Rows(
-                file=str(entry),
-                sha256=entry.version,
-                detected=Detected(format=STORED_FORMAT, text_column="text", label_column="label"),
-                text_column="text",
-                label_column="label",
-                num_rows=len(examples),
-                numbers=list(range(1, len(examples) + 1)),
-                texts=[row.text for row in examples],
-                labels=[row.label for row in examples],
-            )
+            rows = as_rows(str(entry), entry.version, examples)
             splits = [row.split for row in examples]
             return cls(str(entry), entry.version, rows, rows.numbers, rows.texts, rows.labels, splits, entry)
         rows = readers.read(source, text_column=text_column, label_column=label_column)

@@ -50,10 +50,15 @@ def rows_of(named: NamedVersion, split: str, results_dir: Path) -> Rows:
     examples = versioning.load(named.version, results_dir)
     if split == "train" or was_given:
         examples = [row for row in examples if row.split == split]
+    return as_rows(str(named), named.version, examples)
+
+
+def as_rows(source: str, version: str, examples: list[Example]) -> Rows:
+    """Examples of whatever split as the rows of a file, numbered from 1."""
     detected = Detected(format=STORED_FORMAT, columns=list(Example._fields), text_column="text", label_column="label")
     return Rows(
-        file=str(named),
-        sha256=named.version,
+        file=source,
+        sha256=version,
         detected=detected,
         text_column=AUTO,
         label_column=AUTO,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.data import catalogue, cleaning, label_review, personal_data, readers, stored, versioning
+from app.data import catalogue, cleaning, label_review, personal_data, stored, versioning
 from app.data.chunks import Example
 from app.data.findings import Rules
 from app.data.label_errors import STRONG_ODDS, LabelProbabilities, suspects
@@ -18,7 +18,7 @@ from app.data.prepare import raise_if_blocked
 from app.data.progress import report
 from app.data.store_files import store_lock
 from app.data.validation import validate
-from app.domain.data_report import DataReport, Detected
+from app.domain.data_report import DataReport
 from app.domain.data_version import NamedVersion
 from app.domain.errors import DataUnreadable, InvalidInput, ModelUnusable
 from app.domain.label_doubts import LabelDoubts, Review, SuspectedLabel
@@ -225,7 +225,8 @@ def _next_version(
     ]
     origin = versioning.read_manifest(entry.version, results_dir).origin
     training = ("train", "eval") if origin.split_seed is not None else ("train",)
-    checked = validate(_as_rows(str(entry), examples, training), Rules.of([], []))
+    given = [row for row in examples if row.split in training]
+    checked = validate(stored.as_rows(str(entry), "", given), Rules.of([], []))
     raise_if_blocked({"train": checked.report})
     origin = origin.model_copy(
         update={
@@ -238,18 +239,3 @@ def _next_version(
         version = versioning.store_in_lock(examples, results_dir, origin)
         found = catalogue.add(results_dir, name or entry.name, version, entry.version)
     return found, found.number not in {known.number for known in before}
-
-
-def _as_rows(source: str, examples: list[Example], splits: tuple[str, ...]) -> readers.Rows:
-    mine = [row for row in examples if row.split in splits]
-    return readers.Rows(
-        file=source,
-        sha256="",
-        detected=Detected(format=stored.STORED_FORMAT, text_column="text", label_column="label"),
-        text_column="text",
-        label_column="label",
-        num_rows=len(mine),
-        numbers=list(range(1, len(mine) + 1)),
-        texts=[row.text for row in mine],
-        labels=[row.label for row in mine],
-    )
