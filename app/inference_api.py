@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.domain.errors import PlatformError
 from app.runs.directory import RunDirectory
-from app.schemas.inference import HealthResponse, PredictRequest, PredictResponse, Problem
+from app.schemas.inference import HealthResponse, PredictRequest, PredictResponse
+from app.schemas.problem import Problem
 from app.serving.predictor import Predictor, load_run
 
 logger = logging.getLogger(__name__)

@@ -3,10 +3,22 @@
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from app.domain.errors import ConfigError
+
+
+def _words(value: Any) -> Any:
+    """`a, b` as ("a", "b")."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+_A_PORT = "a whole number from 1 to 65535"
+_A_NUMBER = "a whole number above 0"
 
 
 class Settings(BaseModel):
@@ -16,7 +28,24 @@ class Settings(BaseModel):
 
     results_dir: Path = Field(Path("results"), description="a path")
     database_url: str = Field("", description="an SQLAlchemy URL")
-    serve_port: int = Field(8002, ge=1, le=65535, description="a whole number from 1 to 65535")
+    serve_port: Port = Field(8002, description=_A_PORT)
+    environment: Literal["development", "production"] = Field("development", description="development or production")
+    api_host: str = Field("127.0.0.1", min_length=1, description="an address of this machine")
+    api_port: Port = Field(8000, description=_A_PORT)
+    ui_port: Port = Field(8501, description=_A_PORT)
+    redis_url: str = Field("", pattern=r"^$|^(rediss?|redis\+socket)://", description="redis://HOST:PORT/NUMBER")
+    redis_port: int = Field(0, ge=0, le=65535, description="a whole number up to 65535; 0 for a unix socket alone")
+    jwt_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
+    jwt_previous_secrets: SecretStr = Field(SecretStr(""), description="secrets, separated by commas")
+    metrics_token: SecretStr = Field(SecretStr(""), description="text")
+    allowed_hosts: Words = Field(("127.0.0.1", "localhost", "[::1]"), description="host names, separated by commas")
+    cors_origins: Words = Field((), description="origins, separated by commas")
+    allowed_models: Words = Field((), description="hub ids, separated by commas")
+    max_upload_bytes: int = Field(5_000_000_000, ge=1, description=_A_NUMBER)
+    max_running: int = Field(2, ge=1, description=_A_NUMBER)
+    max_queued: int = Field(100, ge=1, description=_A_NUMBER)
+    max_stored_bytes: int = Field(50_000_000_000, ge=1, description=_A_NUMBER)
+    worker_slots: int = Field(0, ge=0, description="a whole number; 0 lets the machine decide")
 
     @property
     def database_file(self) -> Path:
@@ -27,6 +56,16 @@ class Settings(BaseModel):
     def effective_database_url(self) -> str:
         """`DATABASE_URL`, or that of the SQLite file."""
         return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Where generated secrets lie, one file each, readable by their owner alone."""
+        return self.results_dir / "secrets"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where files that were sent lie until they become a version of a data set."""
+        return self.results_dir / "uploads"
 
 
 DOTENV = Path(".env")

@@ -124,3 +124,50 @@ class ServiceUnavailable(PlatformError):
 
     code = "service.unavailable"
     retryable = True
+
+
+class Unauthenticated(PlatformError):
+    """Nobody knows who asks: no, or no valid, credentials."""
+
+    code = "auth.required"
+
+
+class Forbidden(PlatformError):
+    """It is known who asks, and the account's role does not allow this."""
+
+    code = "auth.forbidden"
+
+
+class TooManyRequests(PlatformError):
+    """A limit is reached; `retry_after_seconds` says when it is worth trying again."""
+
+    code = "limit.reached"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaExceeded(TooManyRequests):
+    """What an account may run, queue or store is used up."""
+
+    code = "quota.exceeded"
+
+
+class TooLarge(InvalidInput):
+    """More bytes than are taken here."""
+
+    code = "input.too_large"
+
+
+class IdempotencyMismatch(InvalidInput):
+    """An Idempotency-Key that was used for another request."""
+
+    code = "idempotency.mismatch"
+
+
+class AuditUnavailable(PlatformError):
+    """The audit log cannot be written, so the change did not happen."""
+
+    code = "audit.unavailable"
+    retryable = True

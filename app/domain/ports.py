@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from app.domain.events import Event
+from app.domain.task import TaskKind
 
 
 class RunContext(Protocol):
@@ -16,3 +17,13 @@ class RunContext(Protocol):
 
     def should_stop(self) -> bool:
         """True when the run was asked to save and stop."""
+
+
+class TaskQueue(Protocol):
+    """A way to wake a worker; the task row is the truth, so a message may be lost or repeated."""
+
+    def send(self, task_id: str, kind: TaskKind) -> None:
+        """Ask for a worker's attention; ServiceUnavailable where the queue cannot be reached, within seconds."""
+
+    def check(self) -> None:
+        """Raise ServiceUnavailable where the queue does not answer."""

@@ -19,6 +19,15 @@ class TaskState(StrEnum):
         return self in (TaskState.SUCCESS, TaskState.FAILURE, TaskState.REVOKED)
 
 
+class TaskKind(StrEnum):
+    """What kind of background work a task is."""
+
+    TRAIN = "train"
+    PLAN = "plan"
+    PREDICT = "predict"
+    DATASET = "dataset"
+
+
 class Stage(StrEnum):
     """What a task is doing; the stepper of every interface, in order."""
 

@@ -33,14 +33,3 @@ class HealthResponse(BaseModel):
     status: str
     model: str
     base_model: str
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details with our stable `code`."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str
-    detail: str
-    request_id: str

@@ -1,9 +1,28 @@
 """The tables; importing this package makes all of them known to `Base.metadata`."""
 
+from app.db.tables.accounts import ApiKeyRow, LoginSessionRow, UserRow
+from app.db.tables.audit import AuditEventRow, AuditHeadRow
 from app.db.tables.base import Base
 from app.db.tables.checkpoints import CheckpointRow
 from app.db.tables.experiments import ExperimentRow
 from app.db.tables.metrics import EvaluationRow, MetricPointRow
+from app.db.tables.sharing import DatasetRow, IdempotencyRow, ShareRow, UploadRow
 from app.db.tables.tasks import TaskRow
 
-__all__ = ["Base", "CheckpointRow", "EvaluationRow", "ExperimentRow", "MetricPointRow", "TaskRow"]
+__all__ = [
+    "ApiKeyRow",
+    "AuditEventRow",
+    "AuditHeadRow",
+    "Base",
+    "CheckpointRow",
+    "DatasetRow",
+    "EvaluationRow",
+    "ExperimentRow",
+    "IdempotencyRow",
+    "LoginSessionRow",
+    "MetricPointRow",
+    "ShareRow",
+    "TaskRow",
+    "UploadRow",
+    "UserRow",
+]

@@ -1,6 +1,7 @@
 """Background work: the truth about what runs, who runs it, and until when that claim holds."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,6 +15,10 @@ _STATES = ", ".join(f"'{state.value}'" for state in TaskState)
 class TaskRow(Base):
     """One task and its latest attempt; `token` fences off writers of earlier attempts.
 
+    `experiment_id` is None for work that is no training; what such work needs and gives is `payload` and `result`.
+    `not_before` delays the next attempt, `failures` counts those the infrastructure spoilt, `enqueued_at` is when a
+    message was last sent for it, `memory_bytes` what it is expected to take.
+
     `events_offset` counts the bytes of events.jsonl that are already in the database; it moves in the same
     transaction as what was read, so no event is lost or taken twice.
     """
@@ -23,11 +28,21 @@ class TaskRow(Base):
         CheckConstraint(f"state IN ({_STATES})", name="state"),
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         Index("ix_tasks_experiment_id_created_at", "experiment_id", "created_at"),
+        Index("ix_tasks_owner_created_at", "owner", "created_at"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
-    experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
+    experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
+    owner: Mapped[str | None] = mapped_column(String(100))
+    priority: Mapped[int] = mapped_column(default=0)
+    payload: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None]
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    cancel_requested_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    enqueued_at: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(String(10), default=TaskState.PENDING, index=True)
     stage: Mapped[str] = mapped_column(String(20), default=Stage.QUEUED)
     progress: Mapped[float] = mapped_column(default=0.0)

@@ -1,0 +1,1 @@
+"""HTTP over the services: routes that authorise, make one call and return. No SQL, no rules of their own."""

@@ -1,0 +1,143 @@
+"""What each error means in HTTP, decided once; every answer that says no is problem+json with a request id."""
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.domain import errors
+from app.domain.errors import PlatformError
+from app.schemas.problem import Problem, ProblemPlace
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+STATUS: dict[type[PlatformError], int] = {
+    errors.PlatformError: 500,
+    errors.InvalidInput: 422,
+    errors.ConfigError: 422,
+    errors.DataUnreadable: 422,
+    errors.AmbiguousColumns: 422,
+    errors.ModelUnusable: 422,
+    errors.NotFound: 404,
+    errors.DataBlocked: 422,
+    errors.Conflict: 409,
+    errors.StorageError: 503,
+    errors.DatasetDamaged: 500,
+    errors.CheckpointDamaged: 500,
+    errors.TrainingFailed: 500,
+    errors.ProofFailed: 500,
+    errors.ServiceUnavailable: 503,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.TooManyRequests: 429,
+    errors.QuotaExceeded: 429,
+    errors.TooLarge: 413,
+    errors.IdempotencyMismatch: 422,
+    errors.AuditUnavailable: 503,
+}
+"""Every subclass of PlatformError; a test proves that none is missing."""
+
+RETRY_AFTER_SECONDS = 5
+
+
+def status_of(error: PlatformError) -> int:
+    """The HTTP status of an error; a full disk is 507."""
+    return 507 if error.code == "storage.full" else STATUS[type(error)]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the errors it can give, each as problem+json."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def request_id_of(request: Request) -> str:
+    """The id the middleware gave this request."""
+    return str(request.scope.get("request_id", ""))
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    places: list[ProblemPlace] | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """An answer that says no."""
+    body = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=request_id_of(request),
+        errors=places or [],
+    )
+    content = body.model_dump(exclude=None if body.errors else {"errors"})
+    return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application as problem+json."""
+    app.add_exception_handler(PlatformError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _crashed)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PlatformError)
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
+    elif status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == 500:
+        logger.error("request %s failed", request_id_of(request), exc_info=error)
+    detail = f"{error.message}; {error.hint}" if error.hint else error.message
+    places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in getattr(error, "places", ())]
+    return problem(request, status, error.code, detail, places=places, headers=headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    places = list(_places(error))
+    detail = "; ".join(f"{place.pointer or 'the request'}: {place.detail}" for place in places[:5])
+    return problem(request, 422, "request.invalid", detail, places=places)
+
+
+def _places(error: RequestValidationError) -> Iterator[ProblemPlace]:
+    for fault in error.errors():
+        kind, *location = fault["loc"] or ("body",)
+        pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+        where = pointer if kind == "body" else f"{kind}{pointer}"
+        yield ProblemPlace(pointer=where, detail=str(fault["msg"]))
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method.not_allowed", 413: "input.too_large"}.get(error.status_code)
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem(request, error.status_code, code or "request.refused", detail, headers=dict(error.headers or {}))
+
+
+async def _crashed(request: Request, error: Exception) -> JSONResponse:
+    logger.error("request %s failed", request_id_of(request), exc_info=error)
+    detail = "the server failed to answer; its log has the reason under this request id"
+    return problem(request, 500, "server.failed", detail)

@@ -1,0 +1,80 @@
+"""Composition root of the API (:8000): FastAPI over the services, with the queue behind them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from app.api import errors
+from app.api.middleware import BodyLimit, HostCheck, RequestIds
+from app.api.routes import ROUTERS
+from app.services.platform import Platform, open_platform
+from app.settings import Settings, get_settings
+
+MAX_BODY_BYTES = 1_000_000
+"""Of everything but uploads."""
+UPLOAD_PATHS = ("/datasets", "/predictions")
+
+
+def create_app(platform: Platform | None = None) -> FastAPI:
+    """The API of an installation; without one, that of the settings is opened when the application starts."""
+    settings = platform.settings if platform else get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.platform = platform or _open(settings)
+        yield
+
+    app = FastAPI(
+        title="Finetune-30-days",
+        version="1",
+        description="LoRA fine-tuning: data, training, experiments and audit for several people.",
+        lifespan=lifespan,
+    )
+    if platform:
+        app.state.platform = platform
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    _declare_problems(app)
+    app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+        )
+    app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
+    app.add_middleware(RequestIds)
+    return app
+
+
+def _open(settings: Settings) -> Platform:
+    from app.tasks.queue import CeleryQueue
+
+    return open_platform(settings, CeleryQueue(settings))
+
+
+def _body_limit(settings: Settings, path: str) -> int:
+    return settings.max_upload_bytes if path.startswith(UPLOAD_PATHS) else MAX_BODY_BYTES
+
+
+def _declare_problems(app: FastAPI) -> None:
+    """Put the Problem schema into the OpenAPI document, which routes refer to by name."""
+    from app.schemas.problem import Problem
+
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas["Problem"] = schema
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

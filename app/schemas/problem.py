@@ -1,0 +1,37 @@
+"""RFC 9457 problem details: how every service says no."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ProblemPlace(BaseModel):
+    """One fault in a request: where, as a JSON pointer (`/training/learning_rate`), and what is wrong there."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details with our stable `code`; `detail` is a sentence a person can act on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
+                    "code": "not_found",
+                    "detail": "there is no task 0b6cf0ee-7a3e-4f4e-9f5f-0f8d4c1f3a11; `GET /tasks` lists yours",
+                    "request_id": "5f0c9c3fd3c14f6f9a4d0b5f8e2a7c61",
+                }
+            ]
+        }
+    )
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[ProblemPlace] = Field(default_factory=list)
