@@ -18,6 +18,9 @@ PARQUET_MAGIC = b"PAR1"
 MAX_COLUMNS = 500
 """Beyond this only columns that were asked for, or are named like a text or a label, are read at all."""
 
+MAX_DESCRIPTION_BYTES = 50_000_000
+"""Of the columns at a Parquet file's end, half a million of them; reading it takes ten times as much memory."""
+
 SAMPLE_ROWS = 200
 _WORKBOOK = "xl/workbook.xml"
 
@@ -27,6 +30,7 @@ def read_parquet(path: Path, asked: Sequence[str]) -> Source:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _check_description(path)
     try:
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
@@ -50,6 +54,18 @@ def read_parquet(path: Path, asked: Sequence[str]) -> Source:
             raise DataUnreadable(f"{path} is a damaged parquet file: {error}", hint="write or copy it again") from error
 
     return Source(file_sha256(path), Detected(format="parquet", columns=columns, reasons={"format": reason}), records())
+
+
+def _check_description(path: Path) -> None:
+    """Parquet ends with the description of its columns, its length in 4 bytes, and the mark."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 8))
+        size = int.from_bytes(file.read(4), "little")
+    if MAX_DESCRIPTION_BYTES < size < path.stat().st_size:
+        raise DataUnreadable(
+            f"{path} has too many columns: what describes them takes {size / 1e6:,.0f} MB",
+            hint="write a file with the column of texts and that of labels only",
+        )
 
 
 def is_workbook(path: Path) -> bool:

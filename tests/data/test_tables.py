@@ -1,4 +1,6 @@
 import datetime as dt
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,23 @@ def test_of_very_many_columns_only_the_two_that_matter_are_read(tmp_path: Path) 
     with pytest.raises(DataUnreadable, match="none is named like a text or a label") as caught:
         read(str(tmp_path / "none.parquet"))
     assert "--text-column" in caught.value.hint
+
+
+def test_a_parquet_file_that_describes_a_million_columns_is_refused_within_bounds(tmp_path: Path) -> None:
+    # A table of 1,000,000 columns has a description of 100 MB. Making one takes a minute and 4 GB; this one is as long.
+    path = tmp_path / "million.parquet"
+    columns = {"text": ["one text"], "label": ["a"]}
+    pq.write_table(pa.table(columns).replace_schema_metadata({"columns": b"x" * 101_000_000}), path)
+    code = (
+        "import resource\nfrom app.data.readers import read\nfrom app.domain.errors import DataUnreadable\n"
+        f"try:\n    read({str(path)!r})\nexcept DataUnreadable as error:\n    print(error)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *message, peak_kilobytes = done.stdout.splitlines()
+    assert "too many columns" in message[0]
+    assert "the column of texts" in message[1]
+    assert int(peak_kilobytes) < 400_000
 
 
 def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
