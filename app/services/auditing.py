@@ -1,10 +1,26 @@
-"""The audit log: what is recorded of a change, in the same transaction as the change itself."""
+"""The audit log: what is recorded of a change, in the same transaction as the change itself.
+
+Reading, checking and exporting it is `audit_log`; what an event is made of, `app.monitor.audit_utils`.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from app.db.repositories import audit as repository
+from app.db.repositories.audit import Head, StoredEvent
 from app.db.session import Database, Session
+from app.db.tables.base import utc_now
+from app.domain.errors import AuditUnavailable
 from app.domain.principal import Caller
+from app.monitor.audit_utils import (
+    GENESIS_HASH,
+    AuditEvent,
+    checked_details,
+    event_hash,
+    is_signed,
+    sign,
+    storable,
+)
 
 Outcome = Literal["success", "denied", "failed", "started"]
 """`started` is the intent of work that takes more than one transaction; another event says how it ended."""
@@ -28,9 +44,29 @@ class AuditLog:
         """Record an event in the caller's transaction; its id. AuditUnavailable where that fails, so no change is made.
 
         `action` is NOUN.VERB (`dataset.create`), `resource` KIND:NAME (`dataset:reviews`); secrets and texts of
-        training data are refused in `details`.
+        training data are refused in `details` (ValueError). Call it last in the transaction: until that ends, nobody
+        else can append.
         """
-        raise NotImplementedError
+        recorded = checked_details(details or {})
+        # What the caller has changed so far fails as its own fault, not as the audit log's.
+        session.flush()
+        with repository.appending():
+            head = self._signed_head(session)
+            event = AuditEvent(
+                id=head.last_id + 1,
+                time=utc_now(),
+                actor=storable("actor", caller.actor),
+                action=storable("action", action),
+                resource=storable("resource", resource),
+                outcome=outcome,
+                ip=None if caller.ip is None else storable("ip", caller.ip),
+                request_id=storable("request_id", caller.request_id),
+                details=recorded,
+            )
+            new_hash = event_hash(event, head.last_hash)
+            new_head = Head(event.id, new_hash, sign(self._key, "head", event.id, new_hash))
+            repository.add(session, StoredEvent(event, head.last_hash, new_hash), new_head)
+        return event.id
 
     def append_now(
         self,
@@ -43,3 +79,17 @@ class AuditLog:
         """Record an event in a transaction of its own: a denial, a download, how started work ended."""
         with self._database.write() as session:
             return self.append(session, caller, action, resource, outcome, details)
+
+    def _signed_head(self, session: Session) -> Head:
+        """The locked head; a forged one is not built upon, since the next signature would make it pass."""
+        head = repository.locked_head(session)
+        if head is None:
+            repository.begin(session, Head(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
+            head = repository.locked_head(session)
+        if head is None or not is_signed(self._key, "head", head.last_id, head.last_hash, head.signature):
+            raise AuditUnavailable(
+                "the audit log's head is not as it was signed, so nothing can be recorded or changed",
+                hint="`finetune audit verify` says what is wrong",
+                code="audit.tampered",
+            )
+        return head
