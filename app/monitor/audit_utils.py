@@ -8,10 +8,11 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from app.domain.audit import AuditEvent
 from app.domain.errors import InvalidInput
 
 GENESIS_HASH = "0" * 64
@@ -28,21 +29,6 @@ _SECRET_KEY = re.compile(
 _SECRET_VALUE = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\bft_[A-Za-z0-9]+_[\w-]{16,}|(?i:\bbearer\s+\S{8,})")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters (no database keeps NUL, and a line break could fake a line of an export), halves of characters."""
-
-
-@dataclass(frozen=True)
-class AuditEvent:
-    """Who did what, on what, from where, in which request, and how it ended; ids start at 1 and have no gaps."""
-
-    id: int
-    time: datetime
-    actor: str
-    action: str
-    resource: str
-    outcome: str
-    ip: str | None
-    request_id: str
-    details: dict[str, Any]
 
 
 def rfc3339(time: datetime) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from app.db.repositories import audit as repository
-from app.db.repositories.audit import Head, StoredEvent
 from app.db.session import Database, Session
 from app.db.tables.base import utc_now
+from app.domain.audit import AuditEvent, AuditHead, ChainedEvent
 from app.domain.errors import AuditUnavailable
 from app.domain.principal import Caller
 from app.monitor.audit_utils import (
     GENESIS_HASH,
-    AuditEvent,
     checked_details,
     event_hash,
     is_signed,
@@ -64,8 +63,8 @@ class AuditLog:
                 details=recorded,
             )
             new_hash = event_hash(event, head.last_hash)
-            new_head = Head(event.id, new_hash, sign(self._key, "head", event.id, new_hash))
-            repository.add(session, StoredEvent(event, head.last_hash, new_hash), new_head)
+            new_head = AuditHead(event.id, new_hash, sign(self._key, "head", event.id, new_hash))
+            repository.add(session, ChainedEvent(event, head.last_hash, new_hash), new_head)
         return event.id
 
     def append_now(
@@ -80,11 +79,11 @@ class AuditLog:
         with self._database.write() as session:
             return self.append(session, caller, action, resource, outcome, details)
 
-    def _signed_head(self, session: Session) -> Head:
+    def _signed_head(self, session: Session) -> AuditHead:
         """The locked head; a forged one is not built upon, since the next signature would make it pass."""
         head = repository.locked_head(session)
         if head is None:
-            repository.begin(session, Head(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
+            repository.begin(session, AuditHead(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
             head = repository.locked_head(session)
         if head is None or not is_signed(self._key, "head", head.last_id, head.last_hash, head.signature):
             raise AuditUnavailable(
