@@ -1,6 +1,7 @@
 """Environment -> Settings: the only reader of `os.environ` in the house."""
 
 import os
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +47,8 @@ class Settings(BaseModel):
     max_queued: int = Field(100, ge=1, description=_A_NUMBER)
     max_stored_bytes: int = Field(50_000_000_000, ge=1, description=_A_NUMBER)
     worker_slots: int = Field(0, ge=0, description="a whole number; 0 lets the machine decide")
+    finetune_server: str = Field("", description="http(s)://HOST:PORT")
+    xdg_config_home: Path = Field(Path(), description="a path")
 
     @property
     def database_file(self) -> Path:
@@ -66,6 +69,12 @@ class Settings(BaseModel):
     def uploads_dir(self) -> Path:
         """Where files that were sent lie until they become a version of a data set."""
         return self.results_dir / "uploads"
+
+    @property
+    def config_dir(self) -> Path:
+        """Where what belongs to a person, not to an installation, lies; a relative XDG_CONFIG_HOME does not count."""
+        base = self.xdg_config_home
+        return (base if base.is_absolute() else Path.home() / ".config") / "finetune"
 
 
 DOTENV = Path(".env")
@@ -109,6 +118,12 @@ def _describe(name: str, given: str) -> str:
     variable = name.upper()
     place = "" if os.environ.get(variable) else f"{DOTENV}: "
     return f"{place}{variable}={given!r} is not allowed; expected {Settings.model_fields[name].description}"
+
+
+def runtime_root() -> Path:
+    """Where sockets of this user may lie: XDG_RUNTIME_DIR, else the directory for temporary files."""
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    return Path(given) if given and Path(given).is_dir() else Path(tempfile.gettempdir())
 
 
 def share_cores() -> None:
