@@ -38,7 +38,8 @@ def isolated_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """Results, database and settings of a test are its own; nothing of the person's `.env` or shell leaks in."""
     from app.settings import get_settings
 
-    for name in ("DATABASE_URL", "SERVE_PORT", "COLUMNS", "PIP_USER", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    ours, others = "DATABASE_URL FINETUNE_SERVER SERVE_PORT", "COLUMNS PIP_USER MAKEFLAGS MAKELEVEL MFLAGS"
+    for name in (*ours.split(), *others.split()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "results"))
     get_settings.cache_clear()

@@ -74,6 +74,7 @@ def problem(
     code: str,
     detail: str,
     *,
+    hint: str = "",
     places: list[ProblemPlace] | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
@@ -82,11 +83,12 @@ def problem(
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
-        detail=detail,
+        detail=f"{detail}; {hint}" if hint else detail,
         request_id=request_id_of(request),
+        hint=hint,
         errors=places or [],
     )
-    content = body.model_dump(exclude=None if body.errors else {"errors"})
+    content = body.model_dump(exclude={name for name in ("hint", "errors") if not getattr(body, name)})
     return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
@@ -110,9 +112,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == 500:
         logger.error("request %s failed", request_id_of(request), exc_info=error)
-    detail = f"{error.message}; {error.hint}" if error.hint else error.message
     places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in getattr(error, "places", ())]
-    return problem(request, status, error.code, detail, places=places, headers=headers)
+    return problem(request, status, error.code, error.message, hint=error.hint, places=places, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,10 @@ class ProblemPlace(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details with our stable `code`; `detail` is a sentence a person can act on."""
+    """Problem details with our stable `code`; `detail` is a sentence a person can act on.
+
+    `hint` is the part of `detail` after its last semicolon that says what to do, where there is one.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -34,4 +37,5 @@ class Problem(BaseModel):
     code: str
     detail: str
     request_id: str
+    hint: str = ""
     errors: list[ProblemPlace] = Field(default_factory=list)
