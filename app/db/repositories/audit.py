@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -17,6 +17,16 @@ from app.domain.errors import AuditUnavailable
 _EVENTS: Any = AuditEventRow.__table__
 _HEAD: Any = AuditHeadRow.__table__
 _ONLY_ROW = 1
+
+# Built once: building a statement takes longer than running it.
+_SELECT_HEAD = select(_HEAD.c.last_id, _HEAD.c.last_hash, _HEAD.c.signature).where(_HEAD.c.id == _ONLY_ROW)
+_LOCK_HEAD = _SELECT_HEAD.with_for_update()
+_ADD_EVENT = insert(_EVENTS)
+_MOVE_HEAD = (
+    update(_HEAD)
+    .where(_HEAD.c.id == _ONLY_ROW)
+    .values({name: bindparam(f"new_{name}") for name in ("last_id", "last_hash", "signature")})
+)
 
 
 @contextmanager
@@ -33,12 +43,12 @@ def appending() -> Iterator[None]:
 
 def head(session: Session) -> AuditHead | None:
     """The head; None where nothing was ever recorded."""
-    return _head_of(session.execute(_select_head()).first())
+    return _head_of(session.execute(_SELECT_HEAD).first())
 
 
 def locked_head(session: Session) -> AuditHead | None:
     """The head, kept from every other transaction that appends until this one ends."""
-    return _head_of(session.execute(_select_head().with_for_update()).first())
+    return _head_of(session.connection().execute(_LOCK_HEAD).first())
 
 
 def begin(session: Session, first: AuditHead) -> None:
@@ -47,15 +57,12 @@ def begin(session: Session, first: AuditHead) -> None:
     session.execute(dialect.insert(_HEAD).values(id=_ONLY_ROW, **asdict(first)).on_conflict_do_nothing())
 
 
-def add(session: Session, stored: ChainedEvent, new_head: AuditHead) -> None:
+def add(session: Session, chained: ChainedEvent, new_head: AuditHead) -> None:
     """Append an event and move the head to it; the head is locked by this transaction."""
-    event = {name: getattr(stored.event, name) for name in stored.event.__dataclass_fields__}
-    session.execute(insert(_EVENTS).values(**event, previous_hash=stored.previous_hash, hash=stored.hash))
-    session.execute(update(_HEAD).where(_HEAD.c.id == _ONLY_ROW).values(**asdict(new_head)))
-
-
-def _select_head() -> Select[int, str, str]:
-    return select(_HEAD.c.last_id, _HEAD.c.last_hash, _HEAD.c.signature).where(_HEAD.c.id == _ONLY_ROW)
+    links = {"previous_hash": chained.previous_hash, "hash": chained.hash}
+    connection = session.connection()
+    connection.execute(_ADD_EVENT, {**vars(chained.event), **links})
+    connection.execute(_MOVE_HEAD, {f"new_{name}": value for name, value in vars(new_head).items()})
 
 
 def _head_of(row: Row[int, str, str] | None) -> AuditHead | None:
