@@ -112,7 +112,7 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == 500:
         logger.error("request %s failed", request_id_of(request), exc_info=error)
-    places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in getattr(error, "places", ())]
+    places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in error.places]
     return problem(request, status, error.code, error.message, hint=error.hint, places=places, headers=headers)
 
 

@@ -12,12 +12,14 @@ class PlatformError(Exception):
     """Base of everything the platform raises on purpose.
 
     `code` is stable and dotted (`data.missing_column`); `retryable` is True only where the infrastructure, not the
-    program or the data, is at fault. `request_id` is what a server calls the request that failed; empty where none did.
+    program or the data, is at fault. `places` are JSON pointers into a request, each with what is wrong there;
+    `request_id` is what a server calls the request that failed, empty where none did.
     """
 
     code = "platform.error"
     retryable = False
     request_id = ""
+    places: Sequence[tuple[str, str]] = ()
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
