@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from app.api import errors
+from app.api import denials, errors
 from app.api.middleware import BodyLimit, HostCheck, RequestIds
 from app.api.routes import ROUTERS
 from app.services.platform import Platform, open_platform
@@ -35,7 +35,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     )
     if platform:
         app.state.platform = platform
-    errors.install(app)
+    errors.install(app, denials.record)
     for router in ROUTERS:
         app.include_router(router)
     _declare_problems(app)

@@ -1,7 +1,7 @@
 """What each error means in HTTP, decided once; every answer that says no is problem+json with a request id."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +26,7 @@ STATUS: dict[type[PlatformError], int] = {
     errors.AmbiguousColumns: 422,
     errors.ModelUnusable: 422,
     errors.NotFound: 404,
+    errors.Hidden: 404,
     errors.DataBlocked: 422,
     errors.Conflict: 409,
     errors.StorageError: 503,
@@ -92,16 +93,25 @@ def problem(
     return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of this application as problem+json."""
-    app.add_exception_handler(PlatformError, _refused)
+Record = Callable[[Request, PlatformError], Awaitable[None]]
+"""Hears of each error of ours before it is answered."""
+
+
+def install(app: FastAPI, record: Record) -> None:
+    """Answer every error of this application as problem+json; `record` writes down those that deny something."""
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, PlatformError)
+        await record(request, error)
+        return _refused(request, error)
+
+    app.add_exception_handler(PlatformError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _crashed)
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, PlatformError)
+def _refused(request: Request, error: PlatformError) -> JSONResponse:
     status = status_of(error)
     headers: dict[str, str] = {}
     if status == 401:

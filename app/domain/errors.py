@@ -73,6 +73,14 @@ class NotFound(InvalidInput):
     code = "not_found"
 
 
+class Hidden(NotFound):
+    """Somebody else's: answered as if nothing bore that name, and recorded as a denial of `resource`."""
+
+    def __init__(self, message: str, *, resource: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.resource = resource
+
+
 class DataBlocked(PlatformError):
     """The data was read, and findings of severity `error` forbid training on it; `reports` has all of them by split."""
 

@@ -50,13 +50,17 @@ class UploadRow(Base):
 
 
 class IdempotencyRow(Base):
-    """A request that creates something, by its Idempotency-Key; `status` is None while it is being answered."""
+    """A request that creates something, by its Idempotency-Key; `status` is None while it is being answered.
+
+    `request_id` is that of the request which answers: by it the audit log tells whether one that died had an effect.
+    """
 
     __tablename__ = "idempotency_keys"
 
     owner: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     request_sha256: Mapped[str] = mapped_column(String(64))
+    request_id: Mapped[str] = mapped_column(String(64))
     status: Mapped[int | None]
     body: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)

@@ -1,0 +1,35 @@
+"""Denials are recorded where errors become answers: forbidden, somebody else's, or a credential that is not valid."""
+
+import logging
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from app.api.dependencies import get_caller, get_platform
+from app.domain.errors import Forbidden, Hidden, PlatformError, Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+
+async def record(request: Request, error: PlatformError) -> None:
+    """Write a denial to the audit log; what is no denial is passed over."""
+    if isinstance(error, Hidden):
+        resource = error.resource
+    elif isinstance(error, Forbidden) or (isinstance(error, Unauthenticated) and "authorization" in request.headers):
+        resource = f"route:{request.method} {_path(request)}"
+    else:
+        return
+    details = {"method": request.method, "path": _path(request), "code": error.code}
+    try:
+        await run_in_threadpool(
+            get_platform(request).audit.append_now, get_caller(request), "access.denied", resource, "denied", details
+        )
+    except PlatformError:
+        # Nothing was changed, and the answer stays no.
+        logger.exception("the denial of request %s could not be recorded", request.scope.get("request_id"))
+
+
+def _path(request: Request) -> str:
+    """The path as the route declares it: what stands in its place may be no business of the log."""
+    route = request.scope.get("route")
+    return str(getattr(route, "path", request.url.path))[:200]
