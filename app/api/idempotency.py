@@ -47,7 +47,7 @@ class Idempotent:
         make: Callable[[], Made],
         *,
         content: bytes = b"",
-        recover: Callable[[list[str]], Made | None] = lambda effects: None,
+        recover: Callable[[list[str]], Made | None] | None = None,
     ) -> JSONResponse:
         """Answer with what `make` gives, or what it gave before for this key.
 
@@ -63,7 +63,10 @@ class Idempotent:
             request_id=request_id_of(self._request),
         )
         answer, repeated = idempotency.answer_once(
-            self._platform, request, lambda: _plain(make()), lambda effects: _plain_or_none(recover(effects))
+            self._platform,
+            request,
+            lambda: _plain(make()),
+            lambda effects: _plain_or_none(recover(effects) if recover else None),
         )
         return _response(answer, repeated)
 

@@ -74,9 +74,10 @@ def _as(kind: type, value: Any) -> CursorValue:
         raise ValueError(_FAULT)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(_FAULT)
-    if isinstance(value, str) and "\0" in value.encode().decode():  # lone surrogates cannot be encoded
+    if isinstance(value, str) and b"\0" in value.encode():  # which refuses lone surrogates, as databases do
         raise ValueError(_FAULT)
-    return value
+    checked: CursorValue = value
+    return checked
 
 
 def _digest(scope: str) -> str:

@@ -63,8 +63,8 @@ def effects(session: Session, request_id: str, since: datetime) -> list[str]:
     return list(session.scalars(query))
 
 
-def _change(session: Session, owner: str, key: str, request_id: str, **values: Any) -> bool:
-    statement = update(IdempotencyRow).where(*_unanswered(owner, key, request_id)).values(**values)
+def _change(session: Session, owner: str, key: str, held_by: str, **values: Any) -> bool:
+    statement = update(IdempotencyRow).where(*_unanswered(owner, key, held_by)).values(**values)
     result = session.execute(statement, execution_options={"synchronize_session": False})
     assert isinstance(result, CursorResult)
     return result.rowcount == 1

@@ -1,14 +1,11 @@
 """Tasks as people look at them: one with its run, lists by owner, state and kind."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.tables import ExperimentRow, TaskRow
-from app.domain.task import TaskKind, TaskState
 
 
 @dataclass(frozen=True)
