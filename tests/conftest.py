@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.servers"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 ASSETS = Path(os.environ.get("FINETUNE_TEST_ASSETS") or REPOSITORY.parent / "shared")
 

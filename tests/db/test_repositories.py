@@ -1,9 +1,8 @@
-"""Claims, fencing, filters, and several processes writing at once, on real SQLite files."""
+"""Claims, fencing, filters, and several processes writing at once, on real databases."""
 
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from app.domain.task import TaskState
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(f"sqlite:///{tmp_path / 'experiments.db'}")
+def database(database_url: str) -> Database:
+    return open_database(database_url)
 
 
 def add(session: Session, name: str, **values: Any) -> tuple[int, str]:
