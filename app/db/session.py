@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.db.migrations import HEAD
-from app.domain.errors import ConfigError, ServiceUnavailable, StorageError
+from app.domain.errors import ConfigError, InvalidInput, PlatformError, ServiceUnavailable, StorageError
 
 __all__ = ["Database", "Session", "open_database"]
 
 BUSY_TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS = 10
+CONNECTIONS = 40
+"""Of one process to PostgreSQL at most: one for each thread that answers requests."""
+WRITERS_LOCK, MIGRATION_LOCK = 7010302, 7010303
 _BEGIN_OPTION = "sqlite_begin"
 
 
@@ -31,76 +36,108 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._is_postgresql = engine.url.get_backend_name() == "postgresql"
+        one_state: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self._is_postgresql else {}
+        self._reader = engine.execution_options(**one_state)
         self._writer = engine.execution_options(**{_BEGIN_OPTION: "IMMEDIATE"})
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that sees one state of the database; whatever it changed is dropped."""
-        with database_errors(self.engine.url), Session(self.engine, expire_on_commit=False) as session:
+        with database_errors(self.engine.url), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, alone: bool = True) -> Iterator[Session]:
         """A transaction that is committed when the block ends, and dropped when it raises.
 
-        On SQLite it takes the write lock at its start, so it waits for other writers instead of failing in the middle.
+        It waits at its start until no other one writes, so what it reads stays true until it is committed: a limit is
+        counted and used up by one writer at a time. With `alone=False`, for writes that rest on nothing that was read,
+        writers go side by side where the database can do that (PostgreSQL).
         """
         with (
             database_errors(self.engine.url),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
+            if alone and self._is_postgresql:
+                session.execute(text(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"))
             yield session
 
 
 @contextmanager
 def database_errors(url: URL) -> Iterator[None]:
     """Turn the driver's complaints about the database itself into a StorageError that says what to do."""
-    shown = url.render_as_string(hide_password=True)
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        reason = str(getattr(error, "orig", error))
-        if "disk is full" in reason:
-            raise StorageError(
-                f"cannot write {shown}: {reason}", hint="free some disk space", code="storage.full"
-            ) from error
-        if "locked" in reason:
-            raise StorageError(
-                f"{shown} was busy for {BUSY_TIMEOUT_SECONDS} seconds",
-                hint="another process holds it; try again, or find it with `fuser`",
-                code="storage.busy",
-            ) from error
-        if url.get_backend_name() == "sqlite":
-            raise StorageError(
-                f"cannot use {shown}: {reason}", hint="check that RESULTS_DIR exists and is writable"
-            ) from error
-        raise ServiceUnavailable(f"cannot reach {shown}: {reason}", hint="check DATABASE_URL") from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        reason = str(getattr(error, "orig", error))
-        if "malformed" in reason:
-            raise StorageError(
-                f"{url.database or shown} is damaged: {reason}",
-                hint="move the file away; `finetune experiments import` brings each run back from its directory",
-                code="storage.unreadable",
-            ) from error
-        if "not a database" in reason:
-            raise StorageError(
-                f"{shown} is not a database", hint="move the file away; a new one is made", code="storage.unreadable"
-            ) from error
-        raise
+        cause = getattr(error, "orig", error)
+        found = _sqlite_fault(url, cause) if url.get_backend_name() == "sqlite" else _postgresql_fault(url, cause)
+        if found is None:
+            raise
+        raise found from error
+    except PoolTimeout as error:
+        raise _busy(url.render_as_string(hide_password=True), "it is asked for more at once than it answers") from error
+
+
+def _sqlite_fault(url: URL, cause: BaseException) -> PlatformError | None:
+    shown, reason = url.render_as_string(hide_password=True), str(cause)
+    if "malformed" in reason:
+        return StorageError(
+            f"{url.database or shown} is damaged: {reason}",
+            hint="move the file away; `finetune experiments import` brings each run back from its directory",
+            code="storage.unreadable",
+        )
+    if "not a database" in reason:
+        return StorageError(
+            f"{shown} is not a database", hint="move the file away; a new one is made", code="storage.unreadable"
+        )
+    if not isinstance(cause, sqlite3.OperationalError):
+        return None
+    if "disk is full" in reason:
+        return _full(shown, reason)
+    if "locked" in reason:
+        return _busy(shown, "another process holds it; try again, or find it with `fuser`")
+    return StorageError(f"cannot use {shown}: {reason}", hint="check that RESULTS_DIR exists and is writable")
+
+
+def _postgresql_fault(url: URL, cause: BaseException) -> PlatformError | None:
+    shown, reason = url.render_as_string(hide_password=True), str(cause).strip()
+    state = getattr(cause, "sqlstate", None) or ""
+    kinds = {kind.__name__ for kind in type(cause).__mro__}
+    if state == "53100":
+        return _full(shown, reason)
+    if state in ("55P03", "40001", "40P01"):
+        return _busy(shown, "others write to it; try again")
+    if "DataError" in kinds:
+        return InvalidInput(f"a value cannot be stored: {reason.splitlines()[0]}", code="input.not_storable")
+    if "OperationalError" in kinds:
+        return ServiceUnavailable(f"cannot reach {shown}: {reason}", hint="check DATABASE_URL")
+    return None
+
+
+def _full(shown: str, reason: str) -> StorageError:
+    return StorageError(f"cannot write {shown}: {reason}", hint="free some disk space", code="storage.full")
+
+
+def _busy(shown: str, hint: str) -> StorageError:
+    return StorageError(f"{shown} was busy for {BUSY_TIMEOUT_SECONDS} seconds", hint=hint, code="storage.busy")
 
 
 def make_engine(url: str) -> Engine:
     """An engine whose connections behave: foreign keys are enforced, writers wait, transactions are real."""
     try:
         parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "postgresql":
+            return _postgresql_engine(parsed)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True)
+            raise ArgumentError(f"{parsed.get_backend_name()} is not supported; SQLite and PostgreSQL are")
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(
-            f"DATABASE_URL cannot be used: {error}", hint="for example sqlite:///results/experiments.db"
+            f"DATABASE_URL cannot be used: {error}", hint="for example postgresql://USER:PASSWORD@HOST/DATABASE"
         ) from error
 
     @event.listens_for(engine, "connect")
@@ -114,6 +151,23 @@ def make_engine(url: str) -> Engine:
     def _begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get(_BEGIN_OPTION, "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=CONNECTIONS // 4,
+        max_overflow=CONNECTIONS - CONNECTIONS // 4,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_SECONDS}s'")
+        connection.commit()
 
     return engine
 
@@ -150,11 +204,11 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
     """Exclude other migrating processes: a lock file beside SQLite, an advisory lock in PostgreSQL."""
     if engine.url.get_backend_name() != "sqlite":
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(7010303)"))
+            connection.execute(text(f"SELECT pg_advisory_lock({MIGRATION_LOCK})"))
             try:
                 yield
             finally:
-                connection.execute(text("SELECT pg_advisory_unlock(7010303)"))
+                connection.execute(text(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})"))
         return
     if engine.url.database in (None, "", ":memory:"):
         yield

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.db.repositories import experiments, metrics, tasks
 from app.db.session import Database, Session, open_database
 from app.db.tables import MetricPointRow, TaskRow
-from app.domain.errors import Conflict
+from app.domain.errors import Conflict, InvalidInput
 from app.domain.filters import parse_filter, parse_sort
 from app.domain.task import TaskState
 
@@ -171,3 +171,52 @@ def test_of_four_processes_writing_at_once_none_loses_a_point(database: Database
     with database.read() as session:
         written = {(point.attempt, point.step) for point in metrics.points(session, 1)}
     assert written == {(writer, step) for writer in range(4) for step in range(250)}
+
+
+NUMBERING = """
+import sys
+from sqlalchemy import func, select
+from app.db.repositories import metrics
+from app.db.session import open_database
+from app.db.tables import MetricPointRow
+database = open_database(sys.argv[1])
+for _ in range(25):
+    with database.write() as session:
+        last = session.scalar(select(func.max(MetricPointRow.step))) or 0
+        point = {"experiment_id": 1, "kind": "step", "step": last + 1, "attempt": 1, "time": 0.0, "values": {}}
+        metrics.add_points(session, [point])
+"""
+
+
+def test_of_four_processes_that_write_what_they_read_none_is_misled(database: Database) -> None:
+    with database.write() as session:
+        add(session, "a")
+    url = database.engine.url.render_as_string()
+    processes = [subprocess.Popen([sys.executable, "-c", NUMBERING, url], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+    with database.read() as session:
+        assert [point.step for point in metrics.points(session, 1)] == list(range(1, 101))
+
+
+def test_writers_that_rest_on_nothing_go_side_by_side_on_postgresql(postgresql_url: str) -> None:
+    database = open_database(postgresql_url)
+    with database.write(alone=False) as first, database.write(alone=False) as second:
+        add(first, "a")
+        add(second, "b")
+    with database.read() as session:
+        assert experiments.names(session) == ["a", "b"]
+
+
+def test_a_reader_sees_one_state_of_the_database(database: Database) -> None:
+    with database.read() as session:
+        before = experiments.names(session)
+        with database.write() as writer:
+            add(writer, "a")
+        assert experiments.names(session) == before == []
+
+
+def test_a_value_postgresql_cannot_store_is_the_senders_fault(postgresql_url: str) -> None:
+    with pytest.raises(InvalidInput) as caught, open_database(postgresql_url).write() as session:
+        add(session, "a\x00b")
+    assert caught.value.code == "input.not_storable"
