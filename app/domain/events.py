@@ -101,6 +101,23 @@ class Warned(_Event):
     hint: str = ""
 
 
+class Progressed(_Event):
+    """How far work that is no training has come; `done` and `total` count rows, `share` goes from 0 to 1."""
+
+    type: Literal["progress"] = "progress"
+    done: int
+    total: int | None = None
+    share: float
+    eta_seconds: float | None = None
+
+
+class ResultGiven(_Event):
+    """What work that is no training gives, said before it ends."""
+
+    type: Literal["result"] = "result"
+    result: dict[str, Any]
+
+
 class RunFinished(_Event):
     """The last line of an attempt that ended by itself."""
 
@@ -122,6 +139,8 @@ Event = Annotated[
     | CheckpointSaved
     | CheckpointRemoved
     | Warned
+    | Progressed
+    | ResultGiven
     | RunFinished,
     Field(discriminator="type"),
 ]

@@ -1,5 +1,6 @@
 """The only state machine: background work and its attempts, in Celery's words."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -53,3 +54,44 @@ _NEXT: dict[TaskState, frozenset[TaskState]] = {
 def may_follow(current: TaskState, new: TaskState) -> bool:
     """Whether `current -> new` is a transition; a resumed run goes through RETRY, a SUCCESS is never left."""
     return new in _NEXT[current]
+
+
+MAX_FAILURES = 5
+"""Attempts that the infrastructure may spoil before a task is given up."""
+LONGEST_DELAY_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a task after an attempt; `delay_seconds` before the next one, `failures` spoilt ones so far."""
+
+    state: TaskState
+    failures: int
+    delay_seconds: float = 0.0
+
+
+def after_attempt(
+    ended: TaskState,
+    *,
+    retryable: bool,
+    failures: int,
+    cancelled: bool = False,
+    worker_stops: bool = False,
+    first_delay_seconds: float = 10.0,
+) -> Verdict:
+    """Judge how an attempt of queued work `ended` (a final state); `failures` counts earlier spoilt attempts.
+
+    A worker that shuts down hands its work on at once. What the infrastructure spoilt (`retryable`, or a stop that
+    nobody asked for) is tried again with growing delays, at most MAX_FAILURES times. The rest stands as it is.
+    """
+    spoilt = ended is TaskState.REVOKED or (ended is TaskState.FAILURE and retryable)
+    if not spoilt:
+        return Verdict(ended, failures)
+    if cancelled:
+        return Verdict(TaskState.REVOKED, failures)
+    if worker_stops:
+        return Verdict(TaskState.RETRY, failures)
+    if failures + 1 >= MAX_FAILURES:
+        return Verdict(TaskState.FAILURE, failures + 1)
+    delay = min(LONGEST_DELAY_SECONDS, first_delay_seconds * 4.0**failures)
+    return Verdict(TaskState.RETRY, failures + 1, delay)

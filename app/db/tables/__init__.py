@@ -5,8 +5,10 @@ from app.db.tables.audit import AuditEventRow, AuditHeadRow
 from app.db.tables.base import Base
 from app.db.tables.checkpoints import CheckpointRow
 from app.db.tables.experiments import ExperimentRow
+from app.db.tables.leases import LeaseRow
 from app.db.tables.metrics import EvaluationRow, MetricPointRow
 from app.db.tables.sharing import DatasetRow, IdempotencyRow, ShareRow, UploadRow
+from app.db.tables.summaries import ExperimentSummaryRow
 from app.db.tables.tasks import TaskRow
 
 __all__ = [
@@ -18,7 +20,9 @@ __all__ = [
     "DatasetRow",
     "EvaluationRow",
     "ExperimentRow",
+    "ExperimentSummaryRow",
     "IdempotencyRow",
+    "LeaseRow",
     "LoginSessionRow",
     "MetricPointRow",
     "ShareRow",

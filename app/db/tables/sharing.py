@@ -36,13 +36,17 @@ class ShareRow(Base):
 
 
 class UploadRow(Base):
-    """A file that was sent: its bytes lie in the uploads directory until a version is made of it or it is orphaned."""
+    """Files that were sent: they lie in the uploads directory until a version is made of them or they are orphaned.
+
+    `dataset` is the name they shall be a version of, once that is known; `state` is receiving, checking or queued.
+    """
 
     __tablename__ = "uploads"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     owner: Mapped[str] = mapped_column(String(100), index=True)
-    filename: Mapped[str] = mapped_column(String(255))
+    filename: Mapped[str] = mapped_column(String(255), default="")
+    dataset: Mapped[str | None] = mapped_column(String(100), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     state: Mapped[str] = mapped_column(String(12), default="receiving")
     task_id: Mapped[str | None] = mapped_column(String(36))

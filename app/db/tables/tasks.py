@@ -15,6 +15,7 @@ _STATES = ", ".join(f"'{state.value}'" for state in TaskState)
 class TaskRow(Base):
     """One task and its latest attempt; `token` fences off writers of earlier attempts.
 
+    `is_queued` says that any worker may do it; without, only the process that made it goes on with it.
     `experiment_id` is None for work that is no training; what such work needs and gives is `payload` and `result`.
     `not_before` delays the next attempt, `failures` counts those the infrastructure spoilt, `enqueued_at` is when a
     message was last sent for it, `memory_bytes` what it is expected to take.
@@ -29,12 +30,15 @@ class TaskRow(Base):
         CheckConstraint("progress >= 0 AND progress <= 1", name="progress"),
         Index("ix_tasks_experiment_id_created_at", "experiment_id", "created_at"),
         Index("ix_tasks_owner_created_at", "owner", "created_at"),
+        Index("ix_tasks_owner_started_at", "owner", "started_at"),
+        Index("ix_tasks_created_at", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20))
     experiment_id: Mapped[int | None] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
     owner: Mapped[str | None] = mapped_column(String(100))
+    is_queued: Mapped[bool] = mapped_column(default=False)
     priority: Mapped[int] = mapped_column(default=0)
     payload: Mapped[dict[str, Any] | None]
     result: Mapped[dict[str, Any] | None]

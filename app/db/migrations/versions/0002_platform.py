@@ -70,6 +70,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_keys_created_at"), ["created_at"], unique=False)
 
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("holder", sa.String(length=36), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "shares",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
@@ -88,6 +96,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("owner", sa.String(length=100), nullable=False),
         sa.Column("filename", sa.String(length=255), nullable=False),
+        sa.Column("dataset", sa.String(length=100), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("task_id", sa.String(length=36), nullable=True),
@@ -96,6 +105,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("uploads", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_uploads_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_uploads_dataset"), ["dataset"], unique=False)
         batch_op.create_index(batch_op.f("ix_uploads_owner"), ["owner"], unique=False)
 
     op.create_table(
@@ -154,6 +164,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.add_column(sa.Column("owner", sa.String(length=100), nullable=True))
+        batch_op.add_column(sa.Column("is_queued", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.add_column(sa.Column("priority", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("payload", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("result", sa.JSON(), nullable=True))
@@ -164,6 +175,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
         batch_op.alter_column("experiment_id", existing_type=sa.INTEGER(), nullable=True)
         batch_op.create_index("ix_tasks_owner_created_at", ["owner", "created_at"], unique=False)
+        batch_op.create_index("ix_tasks_owner_started_at", ["owner", "started_at"], unique=False)
 
     _make_append_only()
 
@@ -176,6 +188,12 @@ def _make_append_only() -> None:
                 f"CREATE TRIGGER audit_events_no_{verb.lower()} BEFORE {verb} ON audit_events "
                 f"BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END"
             )
+        # INSERT OR REPLACE deletes a row without asking the trigger that refuses DELETE.
+        op.execute(
+            "CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events "
+            "WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id) "
+            "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+        )
         return
     op.execute(
         "CREATE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS "
@@ -195,9 +213,11 @@ def downgrade() -> None:
     op.execute("DELETE FROM tasks WHERE experiment_id IS NULL")
     with op.batch_alter_table("tasks") as batch_op:
         batch_op.drop_index("ix_tasks_owner_created_at")
+        batch_op.drop_index("ix_tasks_owner_started_at")
         batch_op.alter_column("experiment_id", existing_type=sa.INTEGER(), nullable=False)
         for column in (
             "owner",
+            "is_queued",
             "priority",
             "payload",
             "result",
@@ -215,6 +235,7 @@ def downgrade() -> None:
         "uploads",
         "shares",
         "idempotency_keys",
+        "leases",
         "datasets",
         "audit_head",
         "audit_events",
