@@ -6,7 +6,7 @@ from typing import NoReturn
 try:
     import typer
 
-    from app.cli import checkpoints, config, data, experiments, output, predict, serve, train
+    from app.cli import audit, checkpoints, config, data, experiments, output, predict, serve, train
     from app.domain.errors import PlatformError
 except KeyboardInterrupt:
     sys.exit("stopped; nothing was begun")
@@ -25,6 +25,7 @@ app.add_typer(config.app, name="config", help="What a configuration means, and w
 app.add_typer(experiments.app, name="experiments", help="Every run this installation knows.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Which checkpoints a run has, and room on the disk.")
 app.add_typer(data.app, name="data", help="Look at labelled files before anything is trained on them.")
+app.add_typer(audit.app, name="audit", help="Who did what here, and whether that record is whole.")
 
 
 def main() -> None:

@@ -46,17 +46,15 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def sign(key: bytes, purpose: str, last_id: int, last_hash: str) -> str:
-    """HMAC-SHA-256 that the log ended with this event.
-
-    `purpose` (`head`, `checkpoint`) keeps the one from passing as the other.
-    """
-    return hmac.new(key, f"audit {purpose} 1\n{last_id}\n{last_hash}".encode(), hashlib.sha256).hexdigest()
+def sign(key: bytes, purpose: str, *facts: str | int) -> str:
+    """HMAC-SHA-256 of facts; `purpose` (`head`, `checkpoint`) keeps the one from passing as the other."""
+    signed = "\n".join(str(fact) for fact in (f"audit {purpose} 1", *facts))
+    return hmac.new(key, signed.encode("utf-8", "backslashreplace"), hashlib.sha256).hexdigest()
 
 
-def is_signed(key: bytes, purpose: str, last_id: int, last_hash: str, signature: str) -> bool:
+def is_signed(signature: str, key: bytes, purpose: str, *facts: str | int) -> bool:
     """Whether a signature is that of `sign` with this key; takes as long for a wrong one."""
-    return hmac.compare_digest(sign(key, purpose, last_id, last_hash).encode(), signature.encode())
+    return hmac.compare_digest(sign(key, purpose, *facts).encode(), signature.encode("utf-8", "backslashreplace"))
 
 
 def storable(field: str, text: str) -> str:

@@ -1,9 +1,11 @@
 """The audit log: what is recorded of a change, in the same transaction as the change itself.
 
-Reading, checking and exporting it is `audit_log`; what an event is made of, `app.monitor.audit_utils`.
+Reading and exporting it is `audit_log`, checking it `audit_verification`; what an event is made of,
+`app.monitor.audit_utils`.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from app.db.repositories import audit as repository
@@ -12,24 +14,23 @@ from app.db.tables.base import utc_now
 from app.domain.audit import AuditEvent, AuditHead, ChainedEvent
 from app.domain.errors import AuditUnavailable
 from app.domain.principal import Caller
-from app.monitor.audit_utils import (
-    GENESIS_HASH,
-    checked_details,
-    event_hash,
-    is_signed,
-    sign,
-    storable,
-)
+from app.monitor.audit_utils import GENESIS_HASH, checked_details, event_hash, is_signed, sign, storable
+from app.services.audit_checkpoints import Checkpoint, CheckpointFile
 
 Outcome = Literal["success", "denied", "failed", "started"]
 """`started` is the intent of work that takes more than one transaction; another event says how it ended."""
 
+_APPENDED = "audit_appended"
+"""In a session's `info`: its transaction has appended, so the head it sees is not committed yet."""
+
 
 class AuditLog:
-    """Appends events; nothing can change or remove one."""
+    """Appends events; nothing can change or remove one. `results_dir` is where checkpoints are kept."""
 
-    def __init__(self, database: Database, key: bytes) -> None:
-        self._database, self._key = database, key
+    def __init__(self, database: Database, key: bytes, results_dir: Path) -> None:
+        self.database = database
+        self.checkpoints = CheckpointFile(results_dir / "audit" / "checkpoints.jsonl", key)
+        self._key = key
 
     def append(
         self,
@@ -50,7 +51,7 @@ class AuditLog:
         # What the caller has changed so far fails as its own fault, not as the audit log's.
         session.flush()
         with repository.appending():
-            head = self._signed_head(session)
+            head = self._locked_head(session)
             event = AuditEvent(
                 id=head.last_id + 1,
                 time=utc_now(),
@@ -62,9 +63,12 @@ class AuditLog:
                 request_id=storable("request_id", caller.request_id),
                 details=recorded,
             )
+            if not session.info.get(_APPENDED):
+                self.checkpoints.keep_up(head, event.time)
             new_hash = event_hash(event, head.last_hash)
             new_head = AuditHead(event.id, new_hash, sign(self._key, "head", event.id, new_hash))
             repository.add(session, ChainedEvent(event, head.last_hash, new_hash), new_head)
+        session.info[_APPENDED] = True
         return event.id
 
     def append_now(
@@ -76,16 +80,25 @@ class AuditLog:
         details: Mapping[str, Any] | None = None,
     ) -> int:
         """Record an event in a transaction of its own: a denial, a download, how started work ended."""
-        with self._database.write() as session:
+        with self.database.write(alone=False) as session:
             return self.append(session, caller, action, resource, outcome, details)
 
-    def _signed_head(self, session: Session) -> AuditHead:
-        """The locked head; a forged one is not built upon, since the next signature would make it pass."""
+    def checkpoint(self) -> Checkpoint:
+        """Sign what the log holds now, whether or not a checkpoint is due."""
+        with self.database.write(alone=False) as session, repository.appending():
+            return self.checkpoints.add(self._locked_head(session), utc_now())
+
+    def is_head_signed(self, head: AuditHead) -> bool:
+        """Whether a head was written by this installation."""
+        return is_signed(head.signature, self._key, "head", head.last_id, head.last_hash)
+
+    def _locked_head(self, session: Session) -> AuditHead:
+        """The head, kept from others; a forged one is not built upon, since the next signature would make it pass."""
         head = repository.locked_head(session)
-        if head is None:
+        if head is None and repository.is_empty(session):
             repository.begin(session, AuditHead(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
             head = repository.locked_head(session)
-        if head is None or not is_signed(self._key, "head", head.last_id, head.last_hash, head.signature):
+        if head is None or not self.is_head_signed(head):
             raise AuditUnavailable(
                 "the audit log's head is not as it was signed, so nothing can be recorded or changed",
                 hint="`finetune audit verify` says what is wrong",

@@ -43,8 +43,12 @@ def load_secrets(settings: Settings) -> Secrets:
     if settings.environment == "production":
         _refuse_weak(settings)
     jwt_secrets = [given, *previous] if given else _generated_list(settings.secrets_dir / "jwt.json")
-    audit = _generated_list(settings.secrets_dir / "audit.json")[0]
-    return Secrets(tuple(_key(secret) for secret in jwt_secrets), audit.encode())
+    return Secrets(tuple(_key(secret) for secret in jwt_secrets), load_audit_key(settings))
+
+
+def load_audit_key(settings: Settings) -> bytes:
+    """What signs the audit log, generated where there is none."""
+    return _generated_list(settings.secrets_dir / "audit.json")[0].encode()
 
 
 def rotate_jwt_key(settings: Settings, keep: int = 2) -> str:

@@ -2,4 +2,6 @@
 
 from fastapi import APIRouter
 
-ROUTERS: list[APIRouter] = []
+from app.api.routes import audit
+
+ROUTERS: list[APIRouter] = [audit.router]

@@ -1,0 +1,171 @@
+"""Whether the audit log is as it was recorded: every event, their order, their end, and the checkpoints beside it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from app.db.repositories import audit as repository
+from app.db.session import Session
+from app.domain.audit import AuditFault, AuditHead, ChainedEvent, Verification
+from app.monitor.audit_utils import GENESIS_HASH, event_hash
+from app.services.audit_checkpoints import EVERY_EVENTS, Checkpoint
+from app.services.auditing import AuditLog
+
+CHUNK = 1_000
+_MAX_UNSIGNED = 2 * EVERY_EVENTS
+"""Events that may follow the last checkpoint; one falls due EVERY_EVENTS after the last, between transactions."""
+
+
+def verify(
+    audit: AuditLog,
+    *,
+    expected: tuple[int, str] | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verification:
+    """Check the whole log, holding one chunk of it in memory.
+
+    `expected` is the id and the hash of an event as somebody noted them outside; `progress` hears the number of events
+    checked and their total. Writers are not held up, and what they append meanwhile is not looked at.
+    """
+    # Before the database, since a checkpoint made later names an event this check does not see.
+    marks = _marks(audit)
+    if expected is not None:
+        marks.add(Checkpoint(*expected, time=""), "noted outside")
+    with audit.database.read() as session:
+        head = repository.head(session)
+        total = repository.last_id(session)
+        chain = _Chain(marks)
+        faults = list(marks.faults)
+        for done in chain.walk(session):
+            progress(done, total)
+        faults += chain.faults
+        faults += _faults_of_head(audit, head, chain)
+        if not chain.faults:
+            faults += marks.missing(chain.last_id)
+        if not repository.is_guarded(session):
+            faults.append(AuditFault(None, "the triggers that refuse changes to events are missing from the database"))
+    return Verification(chain.last_id, marks.count, chain.last_hash, tuple(faults))
+
+
+@dataclass
+class _Marks:
+    """What events must hash to, by id, as checkpoints say."""
+
+    hashes: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
+    faults: list[AuditFault] = field(default_factory=list)
+    count: int = 0
+    newest: Checkpoint | None = None
+
+    def add(self, mark: Checkpoint, reason: str) -> None:
+        self.hashes.setdefault(mark.id, []).append((mark.hash, reason))
+
+    def compare(self, event_id: int, hash_: str) -> Iterator[AuditFault]:
+        for wanted, reason in self.hashes.get(event_id, ()):
+            if wanted != hash_:
+                yield AuditFault(event_id, f"event {event_id} is not the one {reason}")
+
+    def missing(self, last_id: int) -> Iterator[AuditFault]:
+        """Checkpoints beyond the end of the log, and an end of the log too far beyond the checkpoints."""
+        beyond = max(self.hashes, default=0)
+        if beyond > last_id:
+            _hash, reason = self.hashes[beyond][0]
+            yield AuditFault(
+                last_id + 1,
+                f"events {last_id + 1} to {beyond} are missing, the last of which was {reason}: "
+                "the log was cut, or the database was put back to an older one",
+            )
+        newest = self.newest.id if self.newest else 0
+        if last_id > newest + _MAX_UNSIGNED:
+            yield AuditFault(None, f"there is no checkpoint after event {newest}, and the log has {last_id} events")
+
+
+def _marks(audit: AuditLog) -> _Marks:
+    marks = _Marks()
+    for number, mark in audit.checkpoints.read():
+        if mark is None:
+            marks.faults.append(AuditFault(None, f"{audit.checkpoints.path}:{number}: damaged, or not signed here"))
+            continue
+        marks.count += 1
+        marks.newest = mark
+        marks.add(mark, f"signed in a checkpoint of {mark.time}")
+    return marks
+
+
+class _Chain:
+    """A walk along the events that stops at the first one whose content, place or link is wrong."""
+
+    def __init__(self, marks: _Marks) -> None:
+        self.last_id, self.last_hash = 0, GENESIS_HASH
+        self.faults: list[AuditFault] = []
+        self._marks = marks
+
+    def walk(self, session: Session) -> Iterator[int]:
+        """Check chunk after chunk; yields the number checked."""
+        while not self.faults and (events := self._chunk(session)):
+            for chained in events:
+                if fault := self._fault_of(chained):
+                    self.faults.append(fault)
+                    break
+                self.last_id, self.last_hash = chained.event.id, chained.hash
+                self.faults += self._marks.compare(self.last_id, self.last_hash)
+                if self.faults:
+                    break
+            yield self.last_id
+
+    def _chunk(self, session: Session) -> list[ChainedEvent]:
+        try:
+            return repository.chain_after(session, self.last_id, CHUNK)
+        except (ValueError, TypeError, ArithmeticError):
+            return self._readable(session)
+
+    def _readable(self, session: Session) -> list[ChainedEvent]:
+        """The events of a chunk before the first whose time or details are not what a time or details are."""
+        found: list[ChainedEvent] = []
+        last_id = self.last_id
+        for event_id in repository.ids_after(session, self.last_id, CHUNK):
+            try:
+                found += repository.chain_after(session, last_id, 1)
+            except (ValueError, TypeError, ArithmeticError) as error:
+                if not found:
+                    self.faults.append(AuditFault(event_id, f"event {event_id} cannot be read: {error}"))
+                return found
+            last_id = event_id
+        return found
+
+    def _fault_of(self, chained: ChainedEvent) -> AuditFault | None:
+        event, expected = chained.event, self.last_id + 1
+        if event.id != expected:
+            missing = f"event {expected} is" if event.id == expected + 1 else f"events {expected} to {event.id - 1} are"
+            return AuditFault(expected, f"{missing} missing")
+        try:
+            real_hash = event_hash(event, chained.previous_hash)
+        except (ValueError, TypeError, AttributeError) as error:
+            return AuditFault(event.id, f"event {event.id} cannot be read: {error}")
+        if chained.hash != real_hash:
+            return AuditFault(event.id, f"event {event.id} was changed: its content does not have its hash")
+        if chained.previous_hash != self.last_hash:
+            return AuditFault(
+                event.id, f"event {event.id} does not follow event {self.last_id}: one of them was replaced"
+            )
+        return None
+
+
+def _faults_of_head(audit: AuditLog, head: AuditHead | None, chain: _Chain) -> Iterator[AuditFault]:
+    """What the signed head says against the end of the chain."""
+    end = chain.last_id
+    if head is None:
+        if end or chain.faults:
+            yield AuditFault(end + 1, f"the log's head is missing: what came after event {end} may be too")
+        return
+    if not audit.is_head_signed(head):
+        yield AuditFault(
+            end + 1, f"the log's head is not signed by this installation: events after {end} may have been cut or added"
+        )
+        return
+    if chain.faults:
+        return
+    if head.last_id > end:
+        yield AuditFault(end + 1, f"events {end + 1} to {head.last_id} are missing: the log was cut")
+    elif head.last_id < end:
+        yield AuditFault(head.last_id + 1, f"events after {head.last_id} were not recorded by this installation")
+    elif head.last_hash != chain.last_hash:
+        yield AuditFault(end, f"event {end} is not the one that was signed as the last: the log was rewritten")
