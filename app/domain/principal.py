@@ -1,13 +1,20 @@
 """Who asks: the person (or program) behind a request, and where the request came from."""
 
+import re
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 USERNAME_PATTERN = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$"
+MAX_PASSWORD_CHARACTERS = 1024
 EVERYONE = "*"
 """The grantee of what is shared with every account of the installation."""
+
+
+def is_username(text: str) -> bool:
+    """Whether an account may have this name."""
+    return re.fullmatch(USERNAME_PATTERN, text) is not None
 
 
 class Role(StrEnum):
