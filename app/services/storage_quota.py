@@ -1,0 +1,30 @@
+"""How many bytes an account may keep here: its data sets, and uploads that are still on their way in."""
+
+from app.db.repositories import datasets, uploads
+from app.db.session import Session
+from app.domain.errors import QuotaExceeded
+from app.settings import Settings
+
+RETRY_AFTER_UPLOAD_SECONDS = 60.0
+RETRY_AFTER_SECONDS = 3600.0
+"""Room comes back when a person deletes something; nobody knows when that is."""
+
+
+def check(session: Session, settings: Settings, username: str, more_bytes: int) -> None:
+    """QuotaExceeded where `more_bytes` do not fit beside what the account keeps already.
+
+    Until the transaction ends, nobody else can take the same room.
+    """
+    own = uploads.lock_account(session, username)
+    limit = settings.max_stored_bytes if own is None else own
+    stored, arriving = datasets.stored_bytes_of(session, username), uploads.bytes_of(session, username)
+    if stored + arriving + more_bytes <= limit:
+        return
+    would_fit = stored + more_bytes <= limit
+    raise QuotaExceeded(
+        f"{more_bytes:,} bytes more do not fit: {username} keeps {stored:,} bytes of data sets and is sending "
+        f"{arriving:,}, and may keep {limit:,}",
+        retry_after_seconds=RETRY_AFTER_UPLOAD_SECONDS if would_fit else RETRY_AFTER_SECONDS,
+        hint="wait until the other uploads are done" if would_fit else "delete versions that are not needed any more",
+        code="quota.stored_bytes",
+    )
