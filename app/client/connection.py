@@ -43,7 +43,7 @@ class Asked:
     body: Callable[[], Mapping[str, Any]] = dict
     key: str | None = None
     authenticated: bool = True
-    timeout: httpx.Timeout = TIMEOUT
+    timeout: httpx.Timeout | None = None
 
     @property
     def repeatable(self) -> bool:
@@ -153,7 +153,7 @@ class Connection:
             asked.path.lstrip("/"),
             params=_given(asked.params),
             headers=sent,
-            timeout=asked.timeout,
+            timeout=asked.timeout or TIMEOUT,
             **asked.body(),
         )
 

@@ -37,7 +37,7 @@ def _subclasses(of: type[PlatformError]) -> Iterator[type[PlatformError]]:
 
 def _class_of(code: str, status: int) -> type[PlatformError]:
     """By the stable code where it is a class's own; else by what the status means."""
-    known = {one.code: one for one in _subclasses(PlatformError)}
+    known = {one.code: one for one in _subclasses(PlatformError) if "code" in vars(one)}
     if code in known:
         return known[code]
     by_status = _BY_STATUS.get(status)
