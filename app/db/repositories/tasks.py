@@ -1,16 +1,22 @@
-"""Tasks: claims by conditional UPDATE, leases, and the transitions `domain.task` allows."""
+"""Tasks: claims by conditional UPDATE, leases, and the transitions `domain.task` allows.
 
+Which waiting task is next, and which shall wake a worker, is in `task_queue`.
+"""
+
+import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import ExperimentRow, TaskRow
 from app.db.tables.base import utc_now
-from app.domain.task import Stage, TaskState, may_follow
+from app.domain.task import Stage, TaskKind, TaskState, may_follow
 
 LEASE = timedelta(seconds=60)
+WAITING = (TaskState.PENDING, TaskState.RETRY)
 
 
 def states_before(new: TaskState) -> list[TaskState]:
@@ -18,10 +24,30 @@ def states_before(new: TaskState) -> list[TaskState]:
     return [state for state in TaskState if may_follow(state, new)]
 
 
-def started_tasks(session: Session) -> list[tuple[TaskRow, str]]:
-    """All tasks that claim to be running, each with the directory of its run."""
-    query = select(TaskRow, ExperimentRow.run_dir).join(ExperimentRow, ExperimentRow.id == TaskRow.experiment_id)
-    return [(task, run_dir) for task, run_dir in session.execute(query.where(TaskRow.state == TaskState.STARTED))]
+def create(session: Session, kind: TaskKind, owner: str | None, **values: Any) -> str:
+    """Add a waiting task that any worker may do; its id."""
+    task = TaskRow(id=str(uuid.uuid4()), kind=kind, owner=owner, is_queued=True, **values)
+    session.add(task)
+    session.flush()
+    return task.id
+
+
+def get(session: Session, task_id: str) -> TaskRow | None:
+    """One task."""
+    return session.get(TaskRow, task_id)
+
+
+def run_directory(session: Session, task_id: str) -> str | None:
+    """The directory of a training's run; None for other work."""
+    query = select(ExperimentRow.run_dir).join(TaskRow, TaskRow.experiment_id == ExperimentRow.id)
+    return session.scalar(query.where(TaskRow.id == task_id))
+
+
+def started_tasks(session: Session, *, queued: bool) -> list[tuple[TaskRow, str | None]]:
+    """Tasks that claim to be running, those of the queue or the others, each with the directory of its run."""
+    query = select(TaskRow, ExperimentRow.run_dir).outerjoin(ExperimentRow, ExperimentRow.id == TaskRow.experiment_id)
+    query = query.where(TaskRow.state == TaskState.STARTED, TaskRow.is_queued == queued)
+    return [(task, run_dir) for task, run_dir in session.execute(query)]
 
 
 def events_offset(session: Session, task_id: str) -> int:
@@ -37,13 +63,16 @@ def _change(session: Session, task_id: str, *conditions: Any, **values: Any) -> 
     return result.rowcount == 1
 
 
-def reopen(session: Session, task_id: str) -> bool:
+def reopen(session: Session, task_id: str, **values: Any) -> bool:
     """Let a failed or stopped task be claimed again; False when it runs or has succeeded."""
     ended = [state for state in states_before(TaskState.RETRY) if state.is_final]
-    return _change(session, task_id, TaskRow.state.in_(ended), state=TaskState.RETRY, finished_at=None)
+    fresh = {"finished_at": None, "cancel_requested_at": None, "not_before": None, "failures": 0}
+    return _change(session, task_id, TaskRow.state.in_(ended), state=TaskState.RETRY, **fresh, **values)
 
 
-def claim(session: Session, task_id: str, *, token: str, pid: int, hostname: str) -> int | None:
+def claim(
+    session: Session, task_id: str, *, token: str, pid: int, hostname: str, lease: timedelta = LEASE
+) -> int | None:
     """Take a waiting task; the number of the attempt, or None when somebody else was faster."""
     now = utc_now()
     taken = _change(
@@ -56,7 +85,7 @@ def claim(session: Session, task_id: str, *, token: str, pid: int, hostname: str
         token=token,
         pid=pid,
         hostname=hostname,
-        lease_expires_at=now + LEASE,
+        lease_expires_at=now + lease,
         started_at=now,
         finished_at=None,
         error_code=None,
@@ -66,9 +95,37 @@ def claim(session: Session, task_id: str, *, token: str, pid: int, hostname: str
     return session.scalar(select(TaskRow.attempt).where(TaskRow.id == task_id)) if taken else None
 
 
-def renew_lease(session: Session, task_id: str, token: str) -> bool:
+def renew_lease(session: Session, task_id: str, token: str, lease: timedelta = LEASE) -> bool:
     """Hold on to a running task; False when the claim is lost."""
-    return _change(session, task_id, *_held(token), lease_expires_at=utc_now() + LEASE)
+    return _change(session, task_id, *_held(token), lease_expires_at=utc_now() + lease)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a worker asks again and again of what it does: is it still mine, and shall I stop?"""
+
+    is_held: bool
+    is_cancelled: bool
+
+
+def standing(session: Session, task_id: str, token: str) -> Standing:
+    """How a claim stands."""
+    row = session.execute(select(TaskRow.cancel_requested_at).where(TaskRow.id == task_id, *_held(token))).first()
+    return Standing(is_held=row is not None, is_cancelled=row is not None and row[0] is not None)
+
+
+def request_cancel(session: Session, task_id: str) -> TaskState | None:
+    """Revoke a waiting task, or ask the worker of a running one to stop it.
+
+    The state it is in then, REVOKED or STARTED; None when it has ended already.
+    """
+    now = utc_now()
+    if _change(session, task_id, TaskRow.state.in_(WAITING), state=TaskState.REVOKED, finished_at=now):
+        return TaskState.REVOKED
+    asked = func.coalesce(TaskRow.cancel_requested_at, now)
+    if _change(session, task_id, TaskRow.state == TaskState.STARTED, cancel_requested_at=asked):
+        return TaskState.STARTED
+    return None
 
 
 def record_progress(session: Session, task_id: str, token: str, **values: Any) -> bool:
@@ -98,6 +155,34 @@ def finish(
         error_code=error_code,
         error_detail=error_detail,
         retryable=retryable,
+    )
+
+
+def give_back(
+    session: Session,
+    task_id: str,
+    token: str,
+    *,
+    failures: int,
+    not_before: datetime | None,
+    error_code: str | None,
+    error_detail: str | None,
+) -> bool:
+    """End a running attempt so that another follows, from `not_before` on; False when its claim is lost."""
+    return _change(
+        session,
+        task_id,
+        *_held(token),
+        state=TaskState.RETRY,
+        stage=Stage.QUEUED,
+        lease_expires_at=None,
+        eta_seconds=None,
+        enqueued_at=None,
+        failures=failures,
+        not_before=not_before,
+        error_code=error_code,
+        error_detail=error_detail,
+        retryable=True,
     )
 
 
