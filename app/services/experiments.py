@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.db.repositories import experiments, metrics
-from app.db.repositories.experiments import ExperimentRecord
+from app.db.repositories.experiments import ExperimentRecord, ListedExperiment
 from app.domain.errors import Conflict, NotFound
 from app.domain.filters import parse_filter, parse_sort
 from app.domain.task import TaskState
@@ -48,19 +48,19 @@ def list_experiments(
         return [summary(record) for record in found]
 
 
-def summary(record: ExperimentRecord) -> dict[str, Any]:
+def summary(record: ListedExperiment) -> dict[str, Any]:
     """One line of a list; every value is a plain JSON type."""
-    experiment, task, scores = record.experiment, record.task, record.evaluation
+    experiment, task = record.summary, record.task
     return {
         "name": experiment.name,
-        "state": task.state if task else None,
+        "state": experiment.state,
         "created_at": _rfc3339(experiment.created_at),
         "base_model": experiment.base_model,
         "dataset": experiment.data_name,
-        "accuracy": scores.accuracy if scores else None,
+        "accuracy": experiment.accuracy,
         "runtime_seconds": experiment.runtime_seconds,
-        "macro_f1": scores.macro_f1 if scores else None,
-        "loss": scores.loss if scores else None,
+        "macro_f1": experiment.macro_f1,
+        "loss": experiment.loss,
         "experiment": experiment.experiment_name,
         "owner": experiment.owner,
         "stage": task.stage if task else None,
@@ -181,7 +181,7 @@ def latest_run(installation: Installation) -> RunDirectory:
         newest = experiments.find(session, limit=1)
     if not newest:
         raise NotFound("there are no runs yet", hint="make one with `finetune train`")
-    return find_run(installation, newest[0].experiment.name)
+    return find_run(installation, newest[0].summary.name)
 
 
 def _find(installation: Installation, name: str) -> ExperimentRecord:
@@ -213,7 +213,7 @@ def _differences(flat: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     return {key: values for key, values in rows.items() if any(value != values[0] for value in values[1:])}
 
 
-def _error(record: ExperimentRecord) -> dict[str, Any] | None:
+def _error(record: ListedExperiment) -> dict[str, Any] | None:
     task = record.task
     if task is None or task.error_code is None:
         return None

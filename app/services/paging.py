@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from app.domain.errors import InvalidInput
 
@@ -76,8 +76,7 @@ def _as(kind: type, value: Any) -> CursorValue:
         raise ValueError(_FAULT)
     if isinstance(value, str) and b"\0" in value.encode():  # which refuses lone surrogates, as databases do
         raise ValueError(_FAULT)
-    checked: CursorValue = value
-    return checked
+    return cast(CursorValue, value)
 
 
 def _digest(scope: str) -> str:

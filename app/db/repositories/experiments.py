@@ -1,74 +1,75 @@
 """Experiments with the state of their latest task and their scores."""
 
 import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, not_, null, or_, select, union_all, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
-from app.db.tables import EvaluationRow, ExperimentRow, TaskRow
+from app.db.repositories.keyset import Key, Keyset, Part
+from app.db.tables import ExperimentRow, ExperimentSummaryRow, TaskRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict
 from app.domain.filters import Combined, Comparison, Condition, Not, SortKey
+from app.domain.task import TaskKind
 
 
 @dataclass(frozen=True)
-class ExperimentRecord:
-    """One experiment as lists show it; `task` is None only for rows older than any task."""
+class ListedExperiment:
+    """One experiment as lists show it; `task`, the latest, is None only for rows older than any task."""
+
+    summary: ExperimentSummaryRow
+    task: TaskRow | None
+
+
+@dataclass(frozen=True)
+class ExperimentRecord(ListedExperiment):
+    """One experiment in full."""
 
     experiment: ExperimentRow
-    task: TaskRow | None
-    evaluation: EvaluationRow | None
 
 
-_Latest = aliased(TaskRow)
-_Eval = aliased(EvaluationRow)
-
-_COLUMNS: dict[str, Any] = {
-    "name": ExperimentRow.name,
-    "experiment": ExperimentRow.experiment_name,
-    "state": _Latest.state,
-    "accuracy": _Eval.accuracy,
-    "macro_f1": _Eval.macro_f1,
-    "loss": _Eval.loss,
-    "runtime_seconds": ExperimentRow.runtime_seconds,
-    "base_model": ExperimentRow.base_model,
-    "dataset": ExperimentRow.data_name,
-    "created_at": ExperimentRow.created_at,
+_COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
+    "name": ExperimentSummaryRow.name,
+    "experiment": ExperimentSummaryRow.experiment_name,
+    "state": ExperimentSummaryRow.state,
+    "accuracy": ExperimentSummaryRow.accuracy,
+    "macro_f1": ExperimentSummaryRow.macro_f1,
+    "loss": ExperimentSummaryRow.loss,
+    "runtime_seconds": ExperimentSummaryRow.runtime_seconds,
+    "base_model": ExperimentSummaryRow.base_model,
+    "dataset": ExperimentSummaryRow.data_name,
+    "created_at": ExperimentSummaryRow.created_at,
 }
+_BY_INDEX = frozenset({"=", ">", ">=", "<", "<="})
+NEWEST_FIRST = (SortKey("created_at", descending=True),)
 
 
-def _records() -> Select[ExperimentRow, TaskRow, EvaluationRow]:
-    newest = (
-        select(TaskRow.id)
-        .where(TaskRow.experiment_id == ExperimentRow.id)
-        .order_by(TaskRow.created_at.desc(), TaskRow.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return (
-        select(ExperimentRow, _Latest, _Eval)
-        .select_from(ExperimentRow)
-        .outerjoin(_Latest, _Latest.id == newest)
-        .outerjoin(_Eval, and_(_Eval.experiment_id == ExperimentRow.id, _Eval.split == "eval"))
-    )
+def _plain(name: str) -> ColumnElement[Any]:
+    return _COLUMNS[name].expression
 
 
-def _clause(condition: Condition) -> ColumnElement[bool]:
+def _loose(name: str) -> ColumnElement[Any]:
+    """A column in a form that no index serves."""
+    return func.coalesce(_COLUMNS[name], null())
+
+
+def _clause(condition: Condition, column_of: Callable[[str], ColumnElement[Any]]) -> ColumnElement[bool]:
     if isinstance(condition, Not):
-        return not_(_clause(condition.condition))
+        return not_(_clause(condition.condition, column_of))
     if isinstance(condition, Combined):
         join = and_ if condition.word == "and" else or_
-        return join(*(_clause(part) for part in condition.conditions))
-    return _comparison(condition)
+        return join(*(_clause(part, column_of) for part in condition.conditions))
+    return _comparison(condition, column_of(condition.column))
 
 
-def _comparison(condition: Comparison) -> ColumnElement[bool]:
-    column, value = _COLUMNS[condition.column], condition.value
+def _comparison(condition: Comparison, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    value = condition.value
     comparisons: dict[str, Any] = {
         "=": column.__eq__,
         "!=": column.__ne__,
@@ -82,26 +83,103 @@ def _comparison(condition: Comparison) -> ColumnElement[bool]:
     return clause
 
 
+def _parts(condition: Condition | None) -> Iterator[Part]:
+    """The conditions that must all hold, each with the column whose index finds what meets it."""
+    if condition is None:
+        return
+    if isinstance(condition, Combined) and condition.word == "and":
+        for one in condition.conditions:
+            yield from _parts(one)
+        return
+    by_index = isinstance(condition, Comparison) and condition.operator in _BY_INDEX
+    column = _COLUMNS[condition.column] if isinstance(condition, Comparison) and by_index else None
+    yield Part(_clause(condition, _plain), _clause(condition, _loose), column)
+
+
+def _readable_by(username: str) -> Part:
+    """What belongs to an account or is shared with it."""
+    from app.db.repositories import shares
+
+    shared = shares.shared_names("experiment", username)
+    row = ExperimentSummaryRow
+    theirs = union_all(
+        select(row.experiment_id).where(row.owner == username),
+        select(row.experiment_id).where(row.name.in_(shared)),
+    )
+    loose = or_(func.coalesce(row.owner, null()) == username, func.coalesce(row.name, null()).in_(shared))
+    return Part(row.experiment_id.in_(theirs), loose, row.owner)
+
+
 def find(
-    session: Session,
-    where: Condition | None = None,
-    sort: tuple[SortKey, ...] = (SortKey("created_at", descending=True),),
-    limit: int | None = None,
-) -> list[ExperimentRecord]:
+    session: Session, where: Condition | None = None, sort: tuple[SortKey, ...] = NEWEST_FIRST, limit: int | None = None
+) -> list[ListedExperiment]:
     """Experiments that meet `where`, ordered; those without a value come last."""
-    query = _records()
+    query = _listed()
     if where is not None:
-        query = query.where(_clause(where))
+        query = query.where(_clause(where, _plain))
     for key in sort:
         column = _COLUMNS[key.column]
         query = query.order_by(column.desc().nulls_last() if key.descending else column.asc().nulls_last())
-    query = query.order_by(ExperimentRow.id.desc()).limit(limit)
-    return [ExperimentRecord(*row) for row in session.execute(query)]
+    identifier = ExperimentSummaryRow.experiment_id
+    query = query.order_by(identifier.desc() if sort[0].descending else identifier.asc())
+    return [ListedExperiment(*row) for row in session.execute(query.limit(limit))]
+
+
+@dataclass(frozen=True)
+class ExperimentPage:
+    """`last` has the sort keys of the last item and its id, None where no page follows."""
+
+    items: list[ListedExperiment]
+    total: int | None
+    last: tuple[Any, ...] | None
+
+
+def page(
+    session: Session,
+    where: Condition | None,
+    sort: tuple[SortKey, ...],
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+    readable_by: str | None = None,
+) -> ExperimentPage:
+    """A page of what `find` gives, after the item `last` of the page before names.
+
+    `readable_by` keeps to what belongs to an account or is shared with it.
+    """
+    parts = [*_parts(where), *([_readable_by(readable_by)] if readable_by is not None else [])]
+    keys = tuple(Key(_COLUMNS[key.column], key.descending) for key in sort)
+    found = Keyset(ExperimentSummaryRow.experiment_id, keys, tuple(parts)).page(session, after, limit)
+    identifiers = [row.unique_key for row in found.rows]
+    query = _listed().where(ExperimentSummaryRow.experiment_id.in_(identifiers))
+    by_id = {row[0].experiment_id: ListedExperiment(*row) for row in session.execute(query)}
+    last = (*found.rows[-1][1 : len(keys) + 1], identifiers[-1]) if found.has_more else None
+    return ExperimentPage([by_id[one] for one in identifiers], found.total, last)
+
+
+def sort_kinds(sort: tuple[SortKey, ...]) -> list[type]:
+    """The types of what `ExperimentPage.last` holds in this order."""
+    return [*(_COLUMNS[key.column].type.python_type for key in sort), int]
+
+
+def _listed() -> Select[ExperimentSummaryRow, TaskRow]:
+    shown = (TaskRow.id, TaskRow.state, TaskRow.stage, TaskRow.progress, TaskRow.eta_seconds, TaskRow.attempt)
+    errors = (TaskRow.error_code, TaskRow.error_detail, TaskRow.retryable)
+    return (
+        select(ExperimentSummaryRow, TaskRow)
+        .outerjoin(TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
+        .options(load_only(*shown, *errors))
+    )
 
 
 def get(session: Session, name: str) -> ExperimentRecord | None:
     """One experiment by its run name."""
-    row = session.execute(_records().where(ExperimentRow.name == name)).first()
+    query = (
+        select(ExperimentSummaryRow, TaskRow, ExperimentRow)
+        .join(ExperimentRow, ExperimentRow.id == ExperimentSummaryRow.experiment_id)
+        .outerjoin(TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
+    )
+    row = session.execute(query.where(ExperimentRow.name == name)).first()
     return ExperimentRecord(*row) if row else None
 
 
@@ -120,7 +198,7 @@ def create(session: Session, *, created_at: datetime | None = None, **values: An
         raise Conflict(
             f"a run named {values['name']!r} is recorded already", hint="choose another --name", code="run.exists"
         ) from error
-    task = TaskRow(id=str(uuid.uuid4()), kind="train", experiment_id=experiment.id)
+    task = TaskRow(id=str(uuid.uuid4()), kind=TaskKind.TRAIN, experiment_id=experiment.id, owner=experiment.owner)
     session.add(task)
     session.flush()
     return experiment.id, task.id
@@ -148,8 +226,9 @@ def set_environment(session: Session, experiment_id: int, code_revision: str | N
 
 
 def set_owner(session: Session, experiment_id: int, owner: str | None) -> None:
-    """Give an experiment to somebody."""
+    """Give an experiment, and its tasks, to somebody."""
     session.get_one(ExperimentRow, experiment_id).owner = owner
+    session.execute(update(TaskRow).where(TaskRow.experiment_id == experiment_id).values(owner=owner))
 
 
 def delete(session: Session, experiment_id: int) -> None:
