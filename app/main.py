@@ -1,5 +1,10 @@
-"""Composition root of the API (:8000): FastAPI over the services, with the queue behind them."""
+"""Composition root of the API (:8000): FastAPI over the services, with the queue behind them.
 
+`python -m app.main SOCKET` serves it on a listening socket that is inherited; `finetune api` makes one and starts it.
+"""
+
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -78,3 +83,24 @@ def _declare_problems(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def main(descriptor: str) -> int:
+    """Open the installation, then serve: a start that cannot work ends with one line."""
+    from app.api.server import serve
+    from app.domain.errors import PlatformError
+    from app.monitor.logging_utils import configure_logging
+
+    configure_logging()
+    try:
+        app = create_app(_open(get_settings()))
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    with socket.socket(fileno=int(descriptor)) as listening:
+        serve(app, listening)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
