@@ -26,5 +26,4 @@ def check(session: Session, settings: Settings, username: str, more_bytes: int) 
         f"{arriving:,}, and may keep {limit:,}",
         retry_after_seconds=RETRY_AFTER_UPLOAD_SECONDS if would_fit else RETRY_AFTER_SECONDS,
         hint="wait until the other uploads are done" if would_fit else "delete versions that are not needed any more",
-        code="quota.stored_bytes",
     )
