@@ -17,6 +17,7 @@ from app.db.tables.base import utc_now
 from app.domain.errors import Forbidden, NotFound, StorageError, TooManyRequests, Unauthenticated
 from app.domain.principal import Caller, Principal, Role, is_username
 from app.schemas.auth import TokenResponse
+from app.schemas.paging import Page
 from app.schemas.users import SessionView
 from app.services.platform import Platform
 
@@ -107,11 +108,11 @@ def logout(platform: Platform, caller: Caller, *, everywhere: bool = False) -> N
             platform.audit.append(session, caller, "session.logout", f"session:{principal.session_id}")
 
 
-def list_sessions(platform: Platform, principal: Principal) -> list[SessionView]:
+def list_sessions(platform: Platform, principal: Principal) -> Page[SessionView]:
     """The valid sign-ins of the account that asks, newest first."""
     with platform.installation.database.read() as session:
         rows = login_sessions.active(session, principal.user_id, utc_now())
-    return [
+    items = [
         SessionView(
             id=row.id,
             created_at=row.created_at,
@@ -122,6 +123,7 @@ def list_sessions(platform: Platform, principal: Principal) -> list[SessionView]
         )
         for row in rows
     ]
+    return Page(items=items, total=len(items), next=None)
 
 
 def revoke_session(platform: Platform, caller: Caller, session_id: str) -> None:

@@ -2,6 +2,6 @@
 
 from fastapi import APIRouter
 
-from app.api.routes import audit
+from app.api.routes import api_keys, audit, auth, me, users
 
-ROUTERS: list[APIRouter] = [audit.router]
+ROUTERS: list[APIRouter] = [auth.router, me.router, api_keys.router, users.router, audit.router]
