@@ -15,6 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app.api import denials, errors
 from app.api.middleware import BodyLimit, HostCheck, RequestIds
 from app.api.routes import ROUTERS
+from app.services import first_administrator
 from app.services.platform import Platform, open_platform
 from app.settings import Settings, get_settings
 
@@ -30,6 +31,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.platform = platform or _open(settings)
+        _offer_setup(app.state.platform)
         yield
 
     app = FastAPI(
@@ -61,6 +63,19 @@ def _open(settings: Settings) -> Platform:
     from app.tasks.queue import CeleryQueue
 
     return open_platform(settings, CeleryQueue(settings))
+
+
+def _offer_setup(platform: Platform) -> None:
+    """Tell whoever starts the server how to make the first account, while there is none."""
+    code = first_administrator.offer_code(platform)
+    if code is not None:
+        print(
+            f"There is no account yet. The code {code} makes the first administrator, once:\n"
+            f'  POST /setup {{"code": "{code}", "username": NAME, "password": PASSWORD}}\n'
+            "or, on this machine: finetune users create NAME --role admin",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _body_limit(settings: Settings, path: str) -> int:

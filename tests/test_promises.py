@@ -76,9 +76,9 @@ COMMANDS = {
     "ui": LATER,
     "checkpoints list": DELIVERED,
     "checkpoints prune": DELIVERED,
-    "users create": LATER,
-    "users list": LATER,
-    "users disable": LATER,
+    "users create": DELIVERED,
+    "users list": DELIVERED,
+    "users disable": DELIVERED,
     "login": LATER,
     "logout": LATER,
     "audit verify": LATER,
@@ -109,7 +109,7 @@ MODULES = {
     "app.client": LATER,
     "app.ui": LATER,
     "app.tasks": LATER,
-    "app.auth": LATER,
+    "app.auth": DELIVERED,
 }
 
 FILES = {
@@ -144,7 +144,7 @@ SERVICES = {"app.inference_api": (None,), "app.main": ()}
 ENDPOINTS = {
     ("app.inference_api", "post", "/predict"): DELIVERED,
     ("app.inference_api", "get", "/health"): DELIVERED,
-    ("app.main", "post", "/login"): LATER,
+    ("app.main", "post", "/login"): DELIVERED,
     ("app.main", "post", "/train"): LATER,
     ("app.main", "get", "/task/{task_id}"): LATER,
     ("app.main", "post", "/task/{task_id}/cancel"): LATER,

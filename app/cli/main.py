@@ -6,7 +6,7 @@ from typing import NoReturn
 try:
     import typer
 
-    from app.cli import audit, checkpoints, config, data, experiments, output, predict, serve, train
+    from app.cli import audit, checkpoints, config, data, experiments, keys, output, predict, serve, train, users
     from app.domain.errors import PlatformError
 except KeyboardInterrupt:
     sys.exit("stopped; nothing was begun")
@@ -26,6 +26,8 @@ app.add_typer(experiments.app, name="experiments", help="Every run this installa
 app.add_typer(checkpoints.app, name="checkpoints", help="Which checkpoints a run has, and room on the disk.")
 app.add_typer(data.app, name="data", help="Look at labelled files before anything is trained on them.")
 app.add_typer(audit.app, name="audit", help="Who did what here, and whether that record is whole.")
+app.add_typer(users.app, name="users", help="Who may use this installation, and as what.")
+app.add_typer(keys.app, name="keys", help="What signs the tokens of this installation.")
 
 
 def main() -> None:

@@ -16,6 +16,9 @@ from app.services import accounts
 from app.services.platform import Platform
 from app.settings import Settings
 
+MAX_CODES = 10
+"""Of servers that started one after the other without an account; the oldest codes end."""
+
 
 def offer_code(platform: Platform) -> str | None:
     """A code for POST /setup, to be shown to whoever starts the server; None where there are accounts."""
@@ -31,6 +34,7 @@ def offer_code(platform: Platform) -> str | None:
         for folder in (file.parent.parent, file.parent):
             folder.chmod(0o700)
         file.touch(mode=0o600)
+        _forget_codes(platform.settings, but_newest=MAX_CODES)
     return code
 
 
@@ -77,8 +81,14 @@ def _folder(settings: Settings) -> Path:
     return settings.secrets_dir / "setup"
 
 
-def _forget_codes(settings: Settings) -> None:
-    folder = _folder(settings)
-    if folder.is_dir():
-        for file in folder.iterdir():
-            file.unlink(missing_ok=True)
+def _forget_codes(settings: Settings, but_newest: int = 0) -> None:
+    files = sorted(_folder(settings).glob("*"), key=_time_of, reverse=True)
+    for file in files[but_newest:]:
+        file.unlink(missing_ok=True)
+
+
+def _time_of(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

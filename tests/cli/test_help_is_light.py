@@ -26,7 +26,7 @@ HEAVY = {
     "jinja2",
     "psutil",
 }
-NOUNS = ["train", "config", "data", "experiments", "predict", "serve", "checkpoints"]
+NOUNS = ["train", "config", "data", "experiments", "predict", "serve", "checkpoints", "audit", "users", "keys"]
 
 LIST_MODULES = """
 import atexit, json, sys
