@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,25 +11,36 @@ from app.domain.manifest import Attempt
 from app.runs.directory import RunDirectory
 from app.runs.files import read_record, storage_errors, write_json
 
+_LOOK_SECONDS = 0.05
+
 
 @contextmanager
-def run_lock(run: RunDirectory) -> Iterator[None]:
-    """Hold the run for writing; Conflict when another process has it."""
+def run_lock(run: RunDirectory, *, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the run for writing; Conflict when another process has it, and has it still after `wait_seconds`."""
     path = run.path / ".lock"
     with storage_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(
-                f"run {run.name!r} is being written by another process",
-                hint="wait for it, or stop it first",
-                code="run.locked",
-            ) from None
+        deadline = time.monotonic() + wait_seconds
+        while not _try_to_lock(descriptor):
+            if time.monotonic() >= deadline:
+                raise Conflict(
+                    f"run {run.name!r} is being written by another process",
+                    hint="wait for it, or stop it first",
+                    code="run.locked",
+                )
+            time.sleep(_LOOK_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_locked(run: RunDirectory) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.domain.errors import CheckpointDamaged, PlatformError, TrainingFailed
+from app.domain.errors import CheckpointDamaged, Conflict, PlatformError, TrainingFailed
 from app.domain.events import Event, RunFinished, StageChanged, Warned
 from app.domain.manifest import Proof
 from app.domain.retention import choose
@@ -28,7 +28,7 @@ from app.runs.checkpoints import (
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json, write_json
-from app.runs.lock import run_lock
+from app.runs.lock import read_attempt, run_lock
 from app.runs.receipt import write_receipt
 from app.train.assembly import Assembly, assemble
 from app.train.checkpointing import TRAINER_STATE, restore_adapter
@@ -40,16 +40,26 @@ from app.train.proof import prove
 from app.train.report import write_predictions, write_report
 from app.train.trainer import LoraTrainer, apply_retention, stopped_early
 
+SECONDS_TO_LET_GO = 30.0
+"""How long the process of an earlier attempt may take to notice that it is stale, and end."""
 EXIT_CODES = {TaskState.SUCCESS: 0, TaskState.FAILURE: 1, TaskState.REVOKED: 3}
 
 
 def run(directory: Path) -> TaskState:
     """Do the whole run in `directory`, or what is left of it, and report how it ended.
 
-    Raises Conflict, and reports nothing, when another process writes to the run or it is complete.
+    Raises Conflict, and reports nothing, when another process writes to the run or it is complete. Who follows another
+    attempt waits for its process to let go.
     """
     run_directory = RunDirectory(directory)
-    with run_lock(run_directory), RunDirectoryContext(run_directory) as context:
+    owner = read_attempt(run_directory)
+    patience = SECONDS_TO_LET_GO if owner is not None and owner.number > 1 else 0.0
+    with (
+        run_lock(run_directory, wait_seconds=patience),
+        RunDirectoryContext(run_directory, owner) as context,
+    ):
+        if run_directory.is_complete:
+            raise Conflict(f"run {run_directory.name!r} is complete: it has a receipt", code="run.finished")
         try:
             finished = _run(run_directory, context)
         except PlatformError as error:
@@ -91,15 +101,24 @@ def _run(run: RunDirectory, context: RunDirectoryContext) -> RunFinished:
     result = _evaluate(run, assembly, context)
     if context.should_stop():
         return _stopped(context)
+    _check_turn(context)
     context.report(StageChanged(stage=Stage.PROVING))
     proof = prove(run, assembly.base_directory, num_threads=assembly.plan.num_threads)
+    _check_turn(context)
     _record(run, assembly, context, result, pace, proof)
     context.report(StageChanged(stage=Stage.DONE))
     return RunFinished(state=TaskState.SUCCESS, accuracy=result["eval"].accuracy)
 
 
+def _check_turn(context: RunDirectoryContext) -> None:
+    """Conflict when this attempt may write no more."""
+    if not context.may_save():
+        raise Conflict("another attempt has taken this run over", code="run.superseded")
+
+
 def _stopped(context: RunDirectoryContext) -> RunFinished:
     """The end of a run that saved and stopped: as somebody wished, or because its supervisor died."""
+    _check_turn(context)
     if context.parent_is_gone:
         detail = "the process that started the run died; what was done until then is saved"
         return RunFinished(state=TaskState.FAILURE, error_code="run.lost", error_detail=detail, retryable=True)
@@ -155,6 +174,7 @@ def _evaluate(run: RunDirectory, assembly: Assembly, context: RunDirectoryContex
         for name, split in assembly.splits.items()
         if name != "train"
     }
+    _check_turn(context)
     _prune(run, assembly, context)
     save_final_model(assembly.model, assembly.tokenizer, run.final_model, labels=labels, max_length=plan.max_length)
     held_out = {name: assembly.splits[name].examples for name in logits}
