@@ -1,4 +1,7 @@
-"""Runs whose process died without a word: found out by whoever looks, and shown as such."""
+"""Runs of the command line whose process died without a word: found out by whoever looks, and shown as such.
+
+What a worker of the queue has lost is given to another one by `sweeper`.
+"""
 
 import os
 import socket
@@ -18,10 +21,10 @@ from app.services.recording import Claim, Recorder, complete_ending, ending, los
 def mark_lost_runs(database: Database, results_dir: Path) -> None:
     """End every run that claims to be running and is not; what it reported to the last is taken in first."""
     with database.read() as session:
-        started = tasks.started_tasks(session)
+        started = tasks.started_tasks(session, queued=False)
     for task, run_dir in started:
-        run = RunDirectory(results_dir / run_dir)
-        if task.token and _abandoned(task) and not _in_use(run):
+        run = RunDirectory(results_dir / str(run_dir))
+        if task.token and is_abandoned(task) and not is_in_use(run):
             _end(database, run, task)
 
 
@@ -37,7 +40,7 @@ def _end(database: Database, run: RunDirectory, task: TaskRow) -> None:
     recorder.finish(ending(read_events(run.events), task.attempt) or complete_ending(run) or fallback)
 
 
-def _abandoned(task: TaskRow) -> bool:
+def is_abandoned(task: TaskRow) -> bool:
     """Whether the supervisor's claim no longer holds; its own process tells sooner than the lease."""
     if tasks.lease_expired(task, utc_now()):
         return True
@@ -54,7 +57,8 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _in_use(run: RunDirectory) -> bool:
+def is_in_use(run: RunDirectory) -> bool:
+    """Whether a living process writes to the run, as far as can be told."""
     if not run.path.is_dir():
         return False
     try:

@@ -4,13 +4,15 @@ Events and the offset up to which they were read move in one transaction, so a s
 follows it lose nothing and count nothing twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.db.repositories import experiments, metrics, tasks
 from app.db.session import Database, Session
+from app.db.tables import TaskRow
+from app.db.tables.base import utc_now
 from app.domain.errors import Conflict
 from app.domain.events import (
     CheckpointRemoved,
@@ -18,12 +20,14 @@ from app.domain.events import (
     EvalLogged,
     Event,
     Planned,
+    Progressed,
+    ResultGiven,
     RunFinished,
     StageChanged,
     StepLogged,
     SystemSampled,
 )
-from app.domain.task import TaskState
+from app.domain.task import TaskState, Verdict
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_from
 from app.runs.files import read_json
@@ -34,19 +38,44 @@ _POINT_KINDS = {StepLogged: "step", EvalLogged: "eval", SystemSampled: "system"}
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to write about one task: `token` fences off everybody else."""
+    """The right to write about one task, until `lease` runs out unless renewed: `token` fences off everybody else."""
 
     task_id: str
-    experiment_id: int
+    experiment_id: int | None
     attempt: int
     token: str
+    lease: timedelta = tasks.LEASE
+
+
+Judge = Callable[[TaskRow, RunFinished], Verdict]
+Concluded = Callable[[Session, TaskRow, RunFinished], None]
+
+
+def as_it_ended(task: TaskRow, finished: RunFinished) -> Verdict:
+    """The verdict on work that only its own process goes on with: what the attempt says stands."""
+    return Verdict(finished.state, task.failures)
+
+
+def nothing_more(session: Session, task: TaskRow, finished: RunFinished) -> None:
+    """What else belongs into the transaction that ends a task: nothing."""
 
 
 class Recorder:
-    """Moves one run's events into the database, from where the last recorder stopped."""
+    """Moves one run's events into the database, from where the last recorder stopped.
 
-    def __init__(self, database: Database, run: RunDirectory, claim: Claim) -> None:
+    `judge` says what becomes of the task after the attempt; `concluded` is called in the transaction that ends it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        run: RunDirectory,
+        claim: Claim,
+        judge: Judge = as_it_ended,
+        concluded: Concluded = nothing_more,
+    ) -> None:
         self.database, self.run, self.claim = database, run, claim
+        self._judge, self._concluded = judge, concluded
         with database.read() as session:
             self.offset = tasks.events_offset(session, claim.task_id)
 
@@ -65,39 +94,70 @@ class Recorder:
         for event in events:
             progress |= _progress(event)
         if not tasks.record_progress(session, self.claim.task_id, self.claim.token, **progress):
-            raise Conflict(
-                f"run {self.run.name!r} was taken over by another process",
-                hint=f"see `finetune experiments show {self.run.name}`",
-                code="run.taken_over",
-            )
-        metrics.add_points(session, [_point(self.claim.experiment_id, e) for e in events if type(e) in _POINT_KINDS])
+            raise self._taken_over()
+        experiment_id = self.claim.experiment_id
+        if experiment_id is None:
+            return
+        metrics.add_points(session, [_point(experiment_id, e) for e in events if type(e) in _POINT_KINDS])
         for event in events:
             if isinstance(event, Planned):
-                experiments.set_plan(session, self.claim.experiment_id, event.plan)
+                experiments.set_plan(session, experiment_id, event.plan)
             elif isinstance(event, CheckpointSaved):
                 metrics.put_checkpoint(
-                    session,
-                    self.claim.experiment_id,
-                    step=event.step,
-                    path=event.path,
-                    size_bytes=event.size_bytes,
+                    session, experiment_id, step=event.step, path=event.path, size_bytes=event.size_bytes
                 )
             elif isinstance(event, CheckpointRemoved):
-                metrics.remove_checkpoint(session, self.claim.experiment_id, step=event.step)
+                metrics.remove_checkpoint(session, experiment_id, step=event.step)
 
-    def finish(self, finished: RunFinished) -> bool:
-        """Record how the attempt ended, with the scores it left; False when that is known already."""
+    def renew(self) -> None:
+        """Hold on to the claim for another lease; Conflict when it is lost."""
         with self.database.write() as session:
-            put_results(session, self.claim.experiment_id, self.run)
-            return tasks.finish(
-                session,
-                self.claim.task_id,
-                self.claim.token,
-                finished.state,
-                error_code=finished.error_code,
-                error_detail=finished.error_detail,
-                retryable=finished.retryable,
+            if not tasks.renew_lease(session, self.claim.task_id, self.claim.token, self.claim.lease):
+                raise self._taken_over()
+
+    def standing(self) -> tasks.Standing:
+        """Whether the claim holds, and whether somebody asked to cancel."""
+        with self.database.read() as session:
+            return tasks.standing(session, self.claim.task_id, self.claim.token)
+
+    def finish(self, finished: RunFinished) -> TaskState | None:
+        """Record how the attempt ended, with the scores it left; the task's state then, None when the claim is lost."""
+        with self.database.write() as session:
+            task = tasks.get(session, self.claim.task_id)
+            if task is None:
+                return None
+            verdict = self._judge(task, finished)
+            if not self._end(session, finished, verdict):
+                return None
+            if self.claim.experiment_id is not None:
+                put_results(session, self.claim.experiment_id, self.run)
+            if verdict.state.is_final:
+                self._concluded(session, task, finished.model_copy(update={"state": verdict.state}))
+            return verdict.state
+
+    def _end(self, session: Session, finished: RunFinished, verdict: Verdict) -> bool:
+        said = {"error_code": finished.error_code, "error_detail": finished.error_detail}
+        if not verdict.state.is_final:
+            later = utc_now() + timedelta(seconds=verdict.delay_seconds) if verdict.delay_seconds else None
+            return tasks.give_back(
+                session, self.claim.task_id, self.claim.token, failures=verdict.failures, not_before=later, **said
             )
+        return tasks.finish(
+            session,
+            self.claim.task_id,
+            self.claim.token,
+            verdict.state,
+            **said,
+            retryable=finished.retryable,
+            failures=verdict.failures,
+        )
+
+    def _taken_over(self) -> Conflict:
+        return Conflict(
+            f"run {self.run.name!r} was taken over by another process",
+            hint=f"see `finetune experiments show {self.run.name}`",
+            code="run.taken_over",
+        )
 
 
 def ending(events: Sequence[Event], attempt: int) -> RunFinished | None:
@@ -142,6 +202,10 @@ def _progress(event: Event) -> dict[str, Any]:
     if isinstance(event, StepLogged):
         share = event.step / event.total_steps if event.total_steps else 0.0
         return {"progress": min(1.0, share), "eta_seconds": event.eta_seconds}
+    if isinstance(event, Progressed):
+        return {"progress": min(1.0, max(0.0, event.share)), "eta_seconds": event.eta_seconds}
+    if isinstance(event, ResultGiven):
+        return {"result": event.result}
     return {}
 
 

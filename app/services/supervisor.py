@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from app.db.repositories import tasks
-from app.domain.errors import Conflict, StorageError
+from app.domain.errors import ServiceUnavailable, StorageError
 from app.domain.events import Event, RunFinished
 from app.domain.task import TaskState
 from app.runs.event_log import append_event
@@ -23,11 +24,15 @@ from app.runs.files import storage_errors
 from app.services.recording import Recorder, complete_ending, ending, lost
 
 logger = logging.getLogger(__name__)
+Recorded = TypeVar("Recorded")
 
 ENGINE = (sys.executable, "-u", "-m", "app.train")
 POLL_SECONDS = 0.2
-RENEW_SECONDS = 15.0
+RENEWALS_A_LEASE = 4
 SECONDS_TO_SAVE = 60.0
+"""A child that was asked to save and stop, and has not ended by then, is killed."""
+SECONDS_TO_RECORD = 60.0
+"""How long a database that cannot be written is tried again once the child has ended."""
 EXIT_REFUSED = 2
 """The engine's exit status when it could not take the run at all."""
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGKILL)
@@ -44,14 +49,24 @@ class StopRequest:
         self.times += 1
 
 
+def ignore() -> None:
+    """Nothing to look after."""
+
+
 @dataclass(frozen=True)
 class Supervisor:
-    """`listener` hears each event after it is recorded; `engine` is the command that the run directory is added to."""
+    """`listener` hears each event after it is recorded; `engine` is the command that the run directory is added to.
+
+    `look_after` is called a few times a second while the child lives and may ask `stop`. `environment` is added to the
+    child's own.
+    """
 
     recorder: Recorder
     listener: Callable[[Event], None]
     stop: StopRequest
     engine: Sequence[str] = ENGINE
+    look_after: Callable[[], None] = ignore
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self) -> RunFinished:
         """Run the engine to its end and record how it ended; the outcome as recorded."""
@@ -62,8 +77,9 @@ class Supervisor:
             # Nobody would record what this child does from here on.
             _end(process)
             raise
-        finished = ending(heard, self.recorder.claim.attempt) or self._write_ending(process.returncode)
-        self.recorder.finish(finished)
+        _end_leftovers(process)
+        finished = self._record(lambda: ending(heard, self.recorder.claim.attempt) or self._write_ending(process))
+        self._record(lambda: self.recorder.finish(finished))
         return finished
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -77,52 +93,60 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env={**os.environ, **self.environment},
             )
 
     def _follow(self, process: subprocess.Popen[bytes]) -> list[Event]:
         endings: list[Event] = []
-        signals_sent, renewed = 0, time.monotonic()
+        signals, renewed = _Signals(process, self.stop), time.monotonic()
         while True:
             ended = process.poll() is not None
             try:
-                for event in self.recorder.take_new():
-                    self.listener(event)
-                    if isinstance(event, RunFinished):
-                        endings.append(event)
-                if time.monotonic() - renewed > RENEW_SECONDS:
-                    self._renew()
+                endings += self._take_new()
+                if time.monotonic() - renewed > self.recorder.claim.lease.total_seconds() / RENEWALS_A_LEASE:
+                    self.recorder.renew()
                     renewed = time.monotonic()
-            except StorageError as error:
+                if not ended:
+                    self.look_after()
+            except (StorageError, ServiceUnavailable) as error:
                 # The engine goes on: its events are safe in the file and are taken in when the database is back.
+                logger.warning("the database cannot be used, trying again: %s", error.message)
                 if ended:
-                    raise
-                logger.warning("the database cannot be written, trying again: %s", error.message)
+                    return [*endings, *self._record(self._take_new)]
             if ended:
                 return endings
-            while signals_sent < min(self.stop.times, len(STOP_SIGNALS)):
-                _send(process, STOP_SIGNALS[signals_sent])
-                signals_sent += 1
+            signals.send()
             try:
                 process.wait(POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
 
-    def _renew(self) -> None:
-        claim = self.recorder.claim
-        with self.recorder.database.write() as session:
-            if not tasks.renew_lease(session, claim.task_id, claim.token):
-                raise Conflict(
-                    f"run {self.recorder.run.name!r} was taken over by another process", code="run.taken_over"
-                )
-
-    def _write_ending(self, return_code: int) -> RunFinished:
-        """Speak for a child that died silently, in the database and in the run's own file."""
-        finished = complete_ending(self.recorder.run) or self._explain(return_code).model_copy(
-            update={"attempt": self.recorder.claim.attempt}
-        )
-        append_event(self.recorder.run.events, finished)
-        for event in self.recorder.take_new():
+    def _take_new(self) -> list[Event]:
+        """Record what was reported, tell the listener; those events that end an attempt."""
+        events = self.recorder.take_new()
+        for event in events:
             self.listener(event)
+        return [event for event in events if isinstance(event, RunFinished)]
+
+    def _record(self, write: Callable[[], Recorded]) -> Recorded:
+        """Do what writes to the database, again where it cannot be used; the last failure is raised."""
+        deadline = time.monotonic() + SECONDS_TO_RECORD
+        while True:
+            try:
+                return write()
+            except (StorageError, ServiceUnavailable) as error:
+                if time.monotonic() > deadline:
+                    raise
+                logger.warning("the database cannot be used, trying again: %s", error.message)
+                time.sleep(1.0)
+
+    def _write_ending(self, process: subprocess.Popen[bytes]) -> RunFinished:
+        """Speak for a child that died silently, in the database and in the run's own file."""
+        self.recorder.renew()  # who has lost the claim writes nothing
+        finished = complete_ending(self.recorder.run) or self._explain(process.returncode)
+        finished = finished.model_copy(update={"attempt": self.recorder.claim.attempt})
+        append_event(self.recorder.run.events, finished)
+        self._take_new()
         return finished
 
     def _explain(self, return_code: int) -> RunFinished:
@@ -144,6 +168,24 @@ class Supervisor:
         return lost(f"the training process ended with status {return_code} and no word" + (f": {last}" if last else ""))
 
 
+class _Signals:
+    """Passes wishes to stop on to the child: SIGTERM for the first, SIGKILL for the next or after a while."""
+
+    def __init__(self, process: subprocess.Popen[bytes], stop: StopRequest) -> None:
+        self._process, self._stop = process, stop
+        self._sent = 0
+        self._first_sent = 0.0
+
+    def send(self) -> None:
+        """Send what was not sent yet."""
+        if self._sent == 1 and time.monotonic() - self._first_sent > SECONDS_TO_SAVE:
+            self._stop.ask()
+        while self._sent < min(self._stop.times, len(STOP_SIGNALS)):
+            _send(self._process, STOP_SIGNALS[self._sent])
+            self._first_sent = self._first_sent or time.monotonic()
+            self._sent += 1
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Let the child save and stop; kill it when it does not."""
     _send(process, signal.SIGTERM)
@@ -152,6 +194,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         _send(process, signal.SIGKILL)
         process.wait()
+
+
+def _end_leftovers(process: subprocess.Popen[bytes]) -> None:
+    """End what a child has started and left behind when it was killed."""
+    if process.returncode < 0:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -142,6 +142,7 @@ def finish(
     error_code: str | None = None,
     error_detail: str | None = None,
     retryable: bool = False,
+    failures: int = 0,
 ) -> bool:
     """End a running attempt; False when its claim is lost or it has ended already."""
     values: dict[str, Any] = {"state": state, "finished_at": utc_now(), "lease_expires_at": None, "eta_seconds": None}
@@ -155,6 +156,7 @@ def finish(
         error_code=error_code,
         error_detail=error_detail,
         retryable=retryable,
+        failures=failures,
     )
 
 
