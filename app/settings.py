@@ -47,6 +47,8 @@ class Settings(BaseModel):
     max_queued: int = Field(100, ge=1, description=_A_NUMBER)
     max_stored_bytes: int = Field(50_000_000_000, ge=1, description=_A_NUMBER)
     worker_slots: int = Field(0, ge=0, description="a whole number; 0 lets the machine decide")
+    lease_seconds: float = Field(60.0, ge=1, description="a number of seconds, 1 or more")
+    retry_seconds: float = Field(10.0, ge=0, description="a number of seconds")
     finetune_server: str = Field("", description="http(s)://HOST:PORT")
     xdg_config_home: Path = Field(Path(), description="a path")
 
@@ -124,6 +126,28 @@ def runtime_root() -> Path:
     """Where sockets of this user may lie: XDG_RUNTIME_DIR, else the directory for temporary files."""
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     return Path(given) if given and Path(given).is_dir() else Path(tempfile.gettempdir())
+
+
+_HARMLESS_VARIABLES = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
+
+
+def bare_environment(temporary: Path) -> dict[str, str]:
+    """The environment of a process that reads strangers' files: no secret of this one, one thread, no network."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _HARMLESS_VARIABLES or name.startswith(("LC_", "PYTHON"))
+    }
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+    return {
+        **kept,
+        **single,
+        "HOME": str(temporary),
+        "TMPDIR": str(temporary),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def share_cores() -> None:
