@@ -58,9 +58,16 @@ def queue() -> RecordingQueue:
 
 
 @pytest.fixture
-def platform(queue: RecordingQueue) -> Iterator[Platform]:
+def database_address() -> str:
+    """Empty: SQLite in RESULTS_DIR. A module whose tests hold on both databases gives `database_url` here."""
+    return ""
+
+
+@pytest.fixture
+def platform(queue: RecordingQueue, database_address: str) -> Iterator[Platform]:
     """An installation without accounts, runs or data."""
-    platform = open_platform(get_settings(), queue, passwords=CHEAP)
+    settings = get_settings().model_copy(update={"database_url": database_address})
+    platform = open_platform(settings, queue, passwords=CHEAP)
     yield platform
     platform.installation.database.engine.dispose()
 
