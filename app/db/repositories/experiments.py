@@ -11,6 +11,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
+from app.db.repositories import shares
 from app.db.repositories.keyset import Key, Keyset, Part
 from app.db.tables import ExperimentRow, ExperimentSummaryRow, TaskRow
 from app.db.tables.base import utc_now
@@ -93,13 +94,12 @@ def _parts(condition: Condition | None) -> Iterator[Part]:
         return
     by_index = isinstance(condition, Comparison) and condition.operator in _BY_INDEX
     column = _COLUMNS[condition.column] if isinstance(condition, Comparison) and by_index else None
-    yield Part(_clause(condition, _plain), _clause(condition, _loose), column)
+    alone = isinstance(condition, Comparison) and not by_index
+    yield Part(_clause(condition, _plain), _clause(condition, _plain if alone else _loose), column)
 
 
 def _readable_by(username: str) -> Part:
     """What belongs to an account or is shared with it."""
-    from app.db.repositories import shares
-
     shared = shares.shared_names("experiment", username)
     row = ExperimentSummaryRow
     theirs = union_all(
@@ -107,7 +107,7 @@ def _readable_by(username: str) -> Part:
         select(row.experiment_id).where(row.name.in_(shared)),
     )
     loose = or_(func.coalesce(row.owner, null()) == username, func.coalesce(row.name, null()).in_(shared))
-    return Part(row.experiment_id.in_(theirs), loose, row.owner)
+    return Part(row.experiment_id.in_(theirs), loose, row.owner, theirs)
 
 
 def find(

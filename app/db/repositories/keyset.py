@@ -13,13 +13,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, and_, false, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    SQLColumnExpression,
+    and_,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 MAX_COUNTED = 10_000
 """Matches are counted up to so many."""
-MAX_WALKED = 4_000
-"""Rows looked at in search of a full page."""
+MAX_COLLECTED = 5_000
+"""So many rows are read and sorted to count the matches of several conditions."""
+MAX_WALKED = 2_000
+"""Rows looked at in search of a full page; so few are sorted sooner than an index is walked."""
 
 
 Query = Select[*tuple[Any, ...]]
@@ -39,11 +53,13 @@ class Part:
     """One of the conditions that must all hold.
 
     `clause` is it as an index of `column` serves it, `loose` as none does; `column` is None where no index can help.
+    `counted` finds the same rows as `clause` where that is quicker to begin with.
     """
 
     clause: ColumnElement[bool]
     loose: ColumnElement[bool]
     column: InstrumentedAttribute[Any] | None = None
+    counted: CompoundSelect[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,19 +83,26 @@ class Keyset:
         """At most `limit` items after the one whose sort keys and unique key are `after`, both as they were found."""
         counts = [(self._count(session, part), part) for part in self.parts if part.column is not None]
         fewest, driver = min(counts, key=lambda one: one[0], default=(MAX_COUNTED + 1, None))
-        if driver is not None and fewest <= MAX_COUNTED:
+        total = self._total(session, fewest)
+        if driver is not None and fewest <= (MAX_WALKED if total is not None else MAX_COLLECTED):
             return self._collect(session, driver, after, limit)
         rows = self._walk(session, after, limit)
         if len(rows) > limit or not self.parts:
-            total = None if self.parts else self._count(session, None)
-            return Found(rows[:limit], None if total is None or total > MAX_COUNTED else total, len(rows) > limit)
-        return self._collect(session, None, after, limit)
+            return Found(rows[:limit], total, len(rows) > limit)
+        return self._collect(session, driver if fewest <= MAX_COUNTED else None, after, limit)
+
+    def _total(self, session: Session, fewest: int) -> int | None:
+        """How many items there are, where that is known without looking at each."""
+        if len(self.parts) > 1 or (self.parts and self.parts[0].column is None):
+            return None
+        counted = fewest if self.parts else self._count(session, None)
+        return counted if counted <= MAX_COUNTED else None
 
     def _count(self, session: Session, part: Part | None) -> int:
         """How many rows meet one condition, or are there at all; MAX_COUNTED + 1 stands for more."""
-        query = select(self.unique)
+        query: Select[Any] | CompoundSelect[Any] = select(self.unique)
         if part is not None:
-            query = query.where(part.clause)
+            query = part.counted if part.counted is not None else select(self.unique).where(part.clause)
         limited = query.limit(MAX_COUNTED + 1).subquery()
         return session.scalar(select(func.count()).select_from(limited)) or 0
 
@@ -123,10 +146,11 @@ class Keyset:
         if not self.parts:
             return walk
         first = self.keys[0]
+        walk = walk.where(*(part.clause for part in self.parts if part.column is first.column))
         last = session.execute(walk.offset(MAX_WALKED).limit(1)).first()
         if last is not None:
             walk = walk.where(first.column >= last.key_0 if first.descending else first.column <= last.key_0)
-        return walk.where(*(part.clause if part.column is first.column else part.loose for part in self.parts))
+        return walk.where(*(part.loose for part in self.parts if part.column is not first.column))
 
     def _selected(self) -> Query:
         columns = [key.column.label(f"key_{number}") for number, key in enumerate(self.keys)]
