@@ -6,11 +6,16 @@ What names a person gives them is in `catalogue.py`.
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from app.data.chunks import Example, chunk_path, content_hash, cut, encode, read_chunk, read_rows, write_chunk
 from app.data.labels import label_order
 from app.data.store_files import read_record, storage_errors, store_directory, store_lock, write_record
+from app.domain.data_profile import SCHEMA_VERSION, DataProfile
 from app.domain.data_version import Chunk, Origin, VersionManifest, now
 from app.domain.errors import DatasetDamaged, StorageError
 
@@ -111,6 +116,55 @@ def load(version: str, results_dir: Path) -> list[Example]:
     if (found := content_hash(examples)) != version:
         raise DatasetDamaged(f"{path} is damaged: its content hashes to {found[:12]}, not to its name", hint=HINT)
     return examples
+
+
+def stored_profile(manifest: VersionManifest) -> DataProfile | None:
+    """The profile a version keeps; None where it has none, or one of another schema."""
+    kept = manifest.origin.profile
+    if kept.get("schema_version") != SCHEMA_VERSION:
+        return None
+    try:
+        return DataProfile.model_validate(kept)
+    except ValidationError:
+        return None
+
+
+def read_chunks(manifest: VersionManifest, results_dir: Path) -> Iterator[list[Example]]:
+    """The rows of a version, a chunk at a time, so that it need not fit into memory.
+
+    DatasetDamaged, as soon as that can be told: for a chunk before it is given, for the whole after the last one.
+    """
+    digest = hashlib.sha256()
+    for chunk in manifest.chunks:
+        rows = read_chunk(chunk.sha256, results_dir)
+        for row in rows:
+            digest.update(encode(row))
+        yield rows
+    if digest.hexdigest() != manifest.version:
+        path = manifest_path(results_dir, manifest.version)
+        raise DatasetDamaged(f"{path} is damaged: its chunks are not those of this version", hint=HINT)
+
+
+def read_part(manifest: VersionManifest, results_dir: Path, start: int, count: int) -> list[Example]:
+    """`count` rows from the one at `start` on (from 0); only chunks that have some of them are read."""
+    found: list[Example] = []
+    first = 0
+    for chunk in manifest.chunks:
+        if first < start + count and first + chunk.rows > start:
+            rows = read_chunk(chunk.sha256, results_dir)
+            found += islice(rows, max(0, start - first), max(0, start + count - first))
+        first += chunk.rows
+    return found
+
+
+def stored_bytes(versions: Iterable[str], results_dir: Path) -> int:
+    """Bytes on disk of some versions together: manifests, and each chunk once however many of them share it."""
+    paths = set()
+    for version in versions:
+        paths.add(manifest_path(results_dir, version))
+        chunks = read_manifest(version, results_dir).chunks
+        paths.update(chunk_path(results_dir, chunk.sha256) for chunk in chunks)
+    return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def stored_versions(results_dir: Path) -> list[tuple[str, Path]]:

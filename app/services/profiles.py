@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from app.data import catalogue, versioning
 from app.data.analysis import Encoder, Progress, no_progress, profile_rows
 from app.data.checks.texts import MAX_TOKENS_PER_LETTER, MAX_UNKNOWN_SHARE
@@ -15,7 +13,7 @@ from app.data.profiling.sampling import spread
 from app.data.readability import BaseTokenizer, read_by_script
 from app.data.splitting import fold
 from app.data.validation import Checked
-from app.domain.data_profile import SCHEMA_VERSION, DataProfile
+from app.domain.data_profile import DataProfile
 from app.domain.data_version import NamedVersion, VersionManifest
 from app.domain.errors import ModelUnusable
 from app.domain.train_config import DataConfig
@@ -73,13 +71,7 @@ def as_stored(profile: DataProfile) -> dict[str, Any]:
 
 def read_stored(manifest: VersionManifest) -> DataProfile | None:
     """The profile a version keeps; None where it has none, or one of another schema."""
-    kept = manifest.origin.profile
-    if kept.get("schema_version") != SCHEMA_VERSION:
-        return None
-    try:
-        return DataProfile.model_validate(kept)
-    except ValidationError:
-        return None
+    return versioning.stored_profile(manifest)
 
 
 def _given_as_training_data(entry: NamedVersion, results_dir: Path) -> tuple[list[str], list[str]]:

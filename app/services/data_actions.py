@@ -1,0 +1,178 @@
+"""What the child process can do with rows: check and store files, give rows of a version, compare, write out, profile.
+
+Each action takes the request and gives plain JSON. Files are named relative to the working directory; what people
+are told instead of those names is `data_child`'s to put in.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from app.data import catalogue, exporting, versioning
+from app.data.chunks import Example
+from app.domain.data_report import ValidationReport
+from app.domain.data_version import LabelledText, NamedVersion, Relabelled, VersionManifest
+from app.domain.errors import InvalidInput, TooLarge
+from app.domain.train_config import DataConfig
+from app.schemas.datasets import DatasetCreated, DatasetRowView, DiffView, ValidatedFile
+from app.services.file_names import with_shown_names
+from app.services.version_views import findings_of, version_fields
+
+if TYPE_CHECKING:
+    from app.data.validation import Checked
+
+Request = dict[str, Any]
+MAX_COLUMNS = 5_000
+MAX_LABELS = 10_000
+"""A report names every column and label, and a form shows them; more of them are a mistake, or an attack."""
+MAX_TEXT_CHARS = 20_000
+MAX_DIFF_ROWS = 100
+
+
+def add(request: Request) -> dict[str, Any]:
+    """Store files as the next version of a name; DataBlocked where a finding blocks."""
+    from app.services import data_sets
+
+    results_dir, data = Path(request["results_dir"]), DataConfig.model_validate(request["data"])
+    checked = _checked(request, data)
+    entry, is_new = data_sets.add(results_dir, request["name"], data, seed=request["seed"], checked=checked)
+    manifest = versioning.read_manifest(entry.version, results_dir)
+    created = DatasetCreated(
+        **version_fields(entry, manifest),
+        is_new=is_new,
+        findings=findings_of({split: one.report for split, one in checked.items()}),
+        detected=checked["train"].report.detected,
+    )
+    return created.model_dump(mode="json")
+
+
+def validate(request: Request) -> dict[str, Any]:
+    """Check files and store nothing; with a base model, also whether it can read the texts."""
+    from app.services.training import base_tokenizer
+
+    length: int | Literal["auto"] = request["max_length"] or "auto"
+    base = base_tokenizer(request["base_model"], max_length=length) if request["base_model"] else None
+    checked = _checked(request, DataConfig.model_validate(request["data"]), base)
+    reports = {split: one.report for split, one in checked.items()}
+    train = reports.pop("train").model_dump(exclude={"ok"})
+    return ValidatedFile(**train, **reports).model_dump(mode="json")  # type: ignore[arg-type]
+
+
+def _checked(request: Request, data: DataConfig, base: Any = None) -> "dict[str, Checked]":
+    """Read and judge the files; TooLarge where they have more columns or labels than anybody could use."""
+    from app.data.prepare import check
+
+    checked = check(data, Path(request["results_dir"]), base)
+    for one in checked.values():
+        for count, limit, what in (
+            (len(one.report.detected.columns), MAX_COLUMNS, "columns"),
+            (len(one.report.labels), MAX_LABELS, "labels"),
+        ):
+            if count > limit:
+                raise TooLarge(
+                    f"{one.report.file} has {count:,} {what}; at most {limit:,} are taken",
+                    hint="is the right column taken for the label, and the right mark for the separator?",
+                )
+    shown_as: dict[str, str] = request["shown_as"]
+    return {split: replace(one, report=_renamed(one.report, shown_as)) for split, one in checked.items()}
+
+
+def _renamed(report: ValidationReport, shown_as: dict[str, str]) -> ValidationReport:
+    """The report as it is kept with a version: about the file as the person calls it."""
+    text = report.model_dump_json(exclude={"ok"}, ensure_ascii=True)
+    return ValidationReport.model_validate_json(with_shown_names(text, shown_as))
+
+
+def rows(request: Request) -> dict[str, Any]:
+    """Some rows of a version, or of one split of it, from a place on; `total` is how many there are."""
+    entry, manifest = _version(request)
+    first, count = split_range(manifest, request["split"], str(entry))
+    start = first + min(request["start"], count)
+    number = max(0, min(request["limit"], first + count - start))
+    examples = versioning.read_part(manifest, Path(request["results_dir"]), start, number)
+    items = [
+        DatasetRowView(
+            row=start + place,
+            split=example.split,
+            text=example.text[:MAX_TEXT_CHARS],
+            label=example.label,
+            is_cut=len(example.text) > MAX_TEXT_CHARS,
+        )
+        for place, example in enumerate(examples, 1)
+    ]
+    return {"total": count, "items": [item.model_dump(mode="json") for item in items]}
+
+
+def split_range(manifest: VersionManifest, split: str | None, reference: str) -> tuple[int, int]:
+    """Where the rows of a split begin in a version, from 0, and how many there are; of all without a split."""
+    if split is None:
+        return 0, manifest.rows
+    there = [name for name in versioning.SPLITS if name in manifest.splits]
+    if split not in there:
+        raise InvalidInput(f"{reference} has no split {split!r}", hint=f"it has {', '.join(there)}")
+    counts = [manifest.splits[name] for name in there]
+    place = there.index(split)
+    return [0, *accumulate(counts)][place], counts[place]
+
+
+def diff(request: Request) -> dict[str, Any]:
+    """What changed between two versions: all counts, the first rows of each kind, long texts cut."""
+    from app.services import data_sets
+
+    found = data_sets.diff(Path(request["results_dir"]), request["old"], request["new"])
+    fields: dict[str, Any] = found.model_dump(include={"old", "new", "num_unchanged", "num_moved"})
+    for kind in ("added", "removed", "relabelled"):
+        changed = getattr(found, kind)
+        fields[f"num_{kind}"] = len(changed)
+        fields[kind] = [_cut(row) for row in changed[: request["limit"]]]
+    return DiffView(**fields).model_dump(mode="json")
+
+
+def _cut(row: LabelledText | Relabelled) -> LabelledText | Relabelled:
+    return row.model_copy(update={"text": row.text[:MAX_TEXT_CHARS]})
+
+
+def export(request: Request) -> dict[str, Any]:
+    """Write a version, or one split of it, to a new file in the working directory, a chunk at a time."""
+    entry, manifest = _version(request)
+    split = request["split"]
+    split_range(manifest, split, str(entry))
+    columns = ["text", "label", *(["split"] if split is None else [])]
+
+    def batches() -> Iterator[list[tuple[str, ...]]]:
+        for chunk in versioning.read_chunks(manifest, Path(request["results_dir"])):
+            yield [_cells(row, len(columns)) for row in chunk if split in (None, row.split)]
+
+    path = Path(request["file"])
+    num_rows = exporting.write_batches(path, columns, batches())
+    return {"rows": num_rows, "bytes": path.stat().st_size}
+
+
+def _cells(row: Example, count: int) -> tuple[str, ...]:
+    return (row.text, row.label, row.split)[:count]
+
+
+def profile(request: Request) -> dict[str, Any]:
+    """The profile of a version that keeps none."""
+    from app.services import profiles
+
+    reference = DataConfig(train=request["reference"])
+    return profiles.profile(reference, Path(request["results_dir"])).model_dump(mode="json")
+
+
+def _version(request: Request) -> tuple[NamedVersion, VersionManifest]:
+    results_dir = Path(request["results_dir"])
+    entry = catalogue.find(results_dir, request["reference"])
+    return entry, versioning.read_manifest(entry.version, results_dir)
+
+
+ACTIONS: dict[str, Callable[[Request], dict[str, Any]]] = {
+    "add": add,
+    "validate": validate,
+    "rows": rows,
+    "diff": diff,
+    "export": export,
+    "profile": profile,
+}
