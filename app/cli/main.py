@@ -1,23 +1,36 @@
 """Composition root of the command line: hangs the nouns together and turns known errors into one line."""
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 try:
     import typer
 
     from app.cli import audit, checkpoints, config, data, experiments, keys, output, predict, serve, train, users
+    from app.cli import login as signing_in
+    from app.cli import server as chosen_server
     from app.domain.errors import PlatformError
 except KeyboardInterrupt:
     sys.exit("stopped; nothing was begun")
 
 app = typer.Typer(
     name="finetune",
-    help="LoRA fine-tuning from a labelled file to a proven adapter.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _installation(
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="Work on a server; FINETUNE_SERVER without, else this machine.")
+    ] = None,
+) -> None:
+    """LoRA fine-tuning from a labelled file to a proven adapter."""
+    chosen_server.choose(server)
+
+
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
@@ -28,6 +41,8 @@ app.add_typer(data.app, name="data", help="Look at labelled files before anythin
 app.add_typer(audit.app, name="audit", help="Who did what here, and whether that record is whole.")
 app.add_typer(users.app, name="users", help="Who may use this installation, and as what.")
 app.add_typer(keys.app, name="keys", help="What signs the tokens of this installation.")
+app.command("login")(signing_in.login)
+app.command("logout")(signing_in.logout)
 
 
 def main() -> None:

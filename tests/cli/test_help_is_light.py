@@ -27,6 +27,7 @@ HEAVY = {
     "psutil",
 }
 NOUNS = ["train", "config", "data", "experiments", "predict", "serve", "checkpoints", "audit", "users", "keys"]
+NOUNS += ["login", "logout"]
 
 LIST_MODULES = """
 import atexit, json, sys

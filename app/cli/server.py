@@ -1,0 +1,49 @@
+"""Which installation a command works on: this machine's, or the one `--server` or FINETUNE_SERVER names."""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+_given: ContextVar[str | None] = ContextVar("server", default=None)
+
+
+def choose(server: str | None) -> None:
+    """What `finetune --server` said; an empty word means this machine, None leaves it to the settings."""
+    _given.set(server)
+
+
+def chosen() -> str | None:
+    """The address of the server, as it was given; None is this machine."""
+    given = _given.get()
+    if given is not None:
+        return given or None
+    from app.settings import get_settings
+
+    return get_settings().finetune_server or None
+
+
+def local_only(name: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Declares that a command works on this machine alone; InvalidInput where a server was named for it."""
+
+    def declare(command: Callable[P, Result]) -> Callable[P, Result]:
+        @wraps(command)
+        def run(*arguments: P.args, **options: P.kwargs) -> Result:
+            if server := chosen():
+                from app.domain.errors import InvalidInput
+
+                how = "leave --server out" if _given.get() else "give --server '', which goes before FINETUNE_SERVER"
+                raise InvalidInput(
+                    f"finetune {name} works on this machine alone, not on {server}",
+                    hint=f"{how}, or type it on the server itself",
+                    code="command.local",
+                )
+            return command(*arguments, **options)
+
+        run.local_only = name  # type: ignore[attr-defined]
+        return run
+
+    return declare
