@@ -4,24 +4,21 @@ What the keys are and which values they take is declared in `domain.train_config
 """
 
 import re
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import ConfigError
 from app.domain.train_config import AUTO, DataConfig, TrainConfig
-from app.services.configuration_help import allowed_values, is_group, keys_beside, nearest_key
+from app.services.configuration_faults import check, look_up
+from app.services.configuration_help import Key, is_group
 
 MAX_FILE_BYTES = 200_000
 MAX_DEPTH = 20
-
-Key = tuple[str, ...]
 
 _OPENING = (
     yaml.BlockMappingStartToken,
@@ -52,7 +49,7 @@ class _Sources:
 
     def add(self, key: Key, values: Sequence[Any], place: str) -> None:
         """Append what a list at a dotted key lacks; what is there and no list stays, to be refused."""
-        known = _look_up(self.values, key)
+        known = look_up(self.values, key)
         if known is None or isinstance(known, list):
             self.put(key, [*(known or []), *(value for value in values if value not in (known or []))], place)
 
@@ -228,68 +225,11 @@ def _read_set(text: str, sources: _Sources) -> None:
 
 
 def _validate(sources: _Sources) -> TrainConfig | None:
-    _refuse_booleans_as_numbers(sources)
-    try:
-        return TrainConfig.model_validate(sources.values)
-    except ValidationError as error:
-        seen: set[tuple[Key, str]] = set()
-        for fault in error.errors():
-            key = _key_of(fault["loc"])
-            text = _describe(key, dict(fault), sources)
-            if (key, text) not in seen and not any(f" {'.'.join(key)}: " in p for p in sources.problems if key):
-                seen.add((key, text))
-                sources.problems.append(text)
-        return None
-
-
-def _refuse_booleans_as_numbers(sources: _Sources) -> None:
-    """Pydantic would read `true` as 1, and nobody means that."""
-    for key, place in list(sources.places.items()):
-        value = _look_up(sources.values, key)
-        allowed = allowed_values(TrainConfig, key)
-        if isinstance(value, bool) and allowed is not None and "true or false" not in allowed:
-            sources.problems.append(
-                f"{place}: {'.'.join(key)}: {str(value).lower()} is not allowed; expected {allowed}"
-            )
-
-
-def _look_up(values: Any, key: Key) -> Any:
-    for part in key:
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
-
-
-def _key_of(location: tuple[int | str, ...]) -> Key:
-    """The configuration key of an error; pydantic appends the branch of a union, which is no key of ours."""
-    key: list[str] = []
-    model: Any = TrainConfig
-    for part in location:
-        if not isinstance(part, str) or model is None:
-            break
-        key.append(part)
-        known = model.model_fields.get(part)
-        model = _model_in(known.annotation) if known is not None else None
-    return tuple(key)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next((found for arg in get_args(annotation) if (found := _model_in(arg)) is not None), None)
-    return None
-
-
-def _describe(key: Key, fault: dict[str, Any], sources: _Sources) -> str:
-    place, dotted = sources.place(key), ".".join(key)
-    if fault["type"] == "extra_forbidden":
-        near = nearest_key(TrainConfig, key)
-        known = f"{'.'.join(key[:-1]) or 'a configuration'} has {', '.join(keys_beside(TrainConfig, key))}"
-        return f"{place}: {dotted}: unknown key; " + (f"did you mean {near}?" if near else known)
-    if fault["type"] == "value_error":
-        message = str(fault["msg"]).removeprefix("Value error, ")
-        return f"{place}: {message}" if key == () else f"{place}: {dotted}: {message}"
-    allowed = allowed_values(TrainConfig, key)
-    given = _look_up(sources.values, key)
-    shown = yaml.safe_dump(given, default_flow_style=True, allow_unicode=True).strip().removesuffix("\n...")
-    return f"{place}: {dotted}: {shown[:80]} is not allowed" + (f"; expected {allowed}" if allowed else "")
+    config, faults = check(sources.values)
+    for fault in faults:
+        place, dotted = sources.place(fault.key), ".".join(fault.key)
+        if not dotted:
+            sources.problems.append(f"{place}: {fault.message}")
+        elif not any(f" {dotted}: " in known for known in sources.problems):
+            sources.problems.append(f"{place}: {dotted}: {fault.message}")
+    return config
