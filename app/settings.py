@@ -80,6 +80,7 @@ class Settings(BaseModel):
 
 
 DOTENV = Path(".env")
+_NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -148,6 +149,14 @@ def bare_environment(temporary: Path) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def visible_gpus() -> list[str]:
+    """NVIDIA GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without loading a driver."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [gpu.strip() for gpu in given.split(",") if gpu.strip() not in ("", "-1")]
+    return [str(number) for number in range(len(list(_NVIDIA_GPUS.glob("*"))))]
 
 
 def share_cores() -> None:

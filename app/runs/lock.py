@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from app.domain.errors import Conflict
@@ -59,9 +59,25 @@ def read_attempt(run: RunDirectory) -> Attempt | None:
     return read_record(run.attempt, Attempt)
 
 
-def next_attempt(run: RunDirectory, token: str) -> Attempt:
-    """Take the run over: from now on earlier attempts may not write."""
-    current = read_attempt(run)
-    attempt = Attempt(number=current.number + 1 if current else 1, token=token)
-    write_json(run.attempt, attempt.model_dump())
+def _sure() -> None:
+    """Nothing to make sure of."""
+
+
+def next_attempt(run: RunDirectory, token: str, make_sure: Callable[[], None] = _sure) -> Attempt:
+    """Take the run over: from now on earlier attempts may not write.
+
+    `make_sure` raises where the right to do so was lost. Nobody else takes the run over between that and the writing,
+    so of two that try, the one whose right is newer comes last.
+    """
+    path = run.path / ".attempt.lock"
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        make_sure()
+        current = read_attempt(run)
+        attempt = Attempt(number=current.number + 1 if current else 1, token=token)
+        write_json(run.attempt, attempt.model_dump())
+    finally:
+        os.close(descriptor)
     return attempt

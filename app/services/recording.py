@@ -4,8 +4,8 @@ Events and the offset up to which they were read move in one transaction, so a s
 follows it lose nothing and count nothing twice.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,35 +47,11 @@ class Claim:
     lease: timedelta = tasks.LEASE
 
 
-Judge = Callable[[TaskRow, RunFinished], Verdict]
-Concluded = Callable[[Session, TaskRow, RunFinished], None]
-
-
-def as_it_ended(task: TaskRow, finished: RunFinished) -> Verdict:
-    """The verdict on work that only its own process goes on with: what the attempt says stands."""
-    return Verdict(finished.state, task.failures)
-
-
-def nothing_more(session: Session, task: TaskRow, finished: RunFinished) -> None:
-    """What else belongs into the transaction that ends a task: nothing."""
-
-
 class Recorder:
-    """Moves one run's events into the database, from where the last recorder stopped.
+    """Moves one run's events into the database, from where the last recorder stopped."""
 
-    `judge` says what becomes of the task after the attempt; `concluded` is called in the transaction that ends it.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        run: RunDirectory,
-        claim: Claim,
-        judge: Judge = as_it_ended,
-        concluded: Concluded = nothing_more,
-    ) -> None:
+    def __init__(self, database: Database, run: RunDirectory, claim: Claim) -> None:
         self.database, self.run, self.claim = database, run, claim
-        self._judge, self._concluded = judge, concluded
         with database.read() as session:
             self.offset = tasks.events_offset(session, claim.task_id)
 
@@ -84,7 +60,7 @@ class Recorder:
         events, offset = read_from(self.run.events, self.offset)
         if offset == self.offset:
             return []
-        with self.database.write() as session:
+        with self.database.write(alone=False) as session:
             self._record(session, events, offset)
         self.offset = offset
         return events
@@ -109,9 +85,16 @@ class Recorder:
             elif isinstance(event, CheckpointRemoved):
                 metrics.remove_checkpoint(session, experiment_id, step=event.step)
 
+    def begin(self, attempt: int) -> None:
+        """Take the number the directory gave to this attempt; Conflict when the claim is lost."""
+        self.claim = replace(self.claim, attempt=attempt)
+        with self.database.write(alone=False) as session:
+            if not tasks.record_progress(session, self.claim.task_id, self.claim.token, attempt=attempt):
+                raise self._taken_over()
+
     def renew(self) -> None:
         """Hold on to the claim for another lease; Conflict when it is lost."""
-        with self.database.write() as session:
+        with self.database.write(alone=False) as session:
             if not tasks.renew_lease(session, self.claim.task_id, self.claim.token, self.claim.lease):
                 raise self._taken_over()
 
@@ -126,14 +109,21 @@ class Recorder:
             task = tasks.get(session, self.claim.task_id)
             if task is None:
                 return None
-            verdict = self._judge(task, finished)
+            verdict = self.judge(task, finished)
             if not self._end(session, finished, verdict):
                 return None
             if self.claim.experiment_id is not None:
                 put_results(session, self.claim.experiment_id, self.run)
             if verdict.state.is_final:
-                self._concluded(session, task, finished.model_copy(update={"state": verdict.state}))
+                self.conclude(session, task, finished.model_copy(update={"state": verdict.state}))
             return verdict.state
+
+    def judge(self, task: TaskRow, finished: RunFinished) -> Verdict:
+        """What becomes of the task: of work that only its own process goes on with, what the attempt says stands."""
+        return Verdict(finished.state, task.failures)
+
+    def conclude(self, session: Session, task: TaskRow, finished: RunFinished) -> None:
+        """Add what else belongs into the transaction that ends the task."""
 
     def _end(self, session: Session, finished: RunFinished, verdict: Verdict) -> bool:
         said = {"error_code": finished.error_code, "error_detail": finished.error_detail}

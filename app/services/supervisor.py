@@ -214,9 +214,18 @@ def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         pass
 
 
-def _last_line(log: Path, tail_bytes: int = 4096) -> str:
+def _last_line(log: Path) -> str:
     """The last non-empty line of a log, at most 300 characters."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - tail_bytes))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    lines = log_tail(log)
     return lines[-1][:300] if lines else ""
+
+
+def log_tail(log: Path, tail_bytes: int = 4096) -> list[str]:
+    """The last non-empty lines of a log; none where there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - tail_bytes))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, text, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.repositories import tasks
@@ -14,7 +14,6 @@ from app.db.tables import TaskRow, UserRow
 from app.db.tables.base import utc_now
 from app.domain.task import TaskKind, TaskState
 
-_CLAIMS_LOCK = 7010304
 _CANDIDATES = 50
 PATIENCE = timedelta(minutes=10)
 """From then on a task that has no room on a worker keeps others from taking what becomes free there."""
@@ -40,11 +39,9 @@ def claim_next(session: Session, claimant: Claimant) -> TaskRow | None:
     """Claim the next task in fair order that has room; None when there is none.
 
     Owners with the fewest running come first, then the higher priority, then the owner who was served longest ago,
-    then the older task.
+    then the older task. Call it in a transaction that writes alone: else two workers could pass one account's limit
+    together.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # One claim at a time, as SQLite has it anyway: else two workers could pass one account's limit together.
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CLAIMS_LOCK})
     for task in session.scalars(_fair_order(claimant.kinds, claimant.max_running).limit(_CANDIDATES)).all():
         if not _has_room(task, claimant):
             if utc_now() - task.created_at > PATIENCE:

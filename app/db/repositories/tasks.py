@@ -37,10 +37,17 @@ def get(session: Session, task_id: str) -> TaskRow | None:
     return session.get(TaskRow, task_id)
 
 
-def run_directory(session: Session, task_id: str) -> str | None:
-    """The directory of a training's run; None for other work."""
-    query = select(ExperimentRow.run_dir).join(TaskRow, TaskRow.experiment_id == ExperimentRow.id)
-    return session.scalar(query.where(TaskRow.id == task_id))
+def put_in_queue(session: Session, task_id: str, **values: Any) -> None:
+    """Let any worker do a waiting task; `values` are further columns of it."""
+    _change(session, task_id, TaskRow.state.in_(WAITING), is_queued=True, **values)
+
+
+def training_of(session: Session, task_id: str) -> tuple[str, dict[str, Any]] | None:
+    """Directory and configuration of a training's run; None for other work."""
+    query = select(ExperimentRow.run_dir, ExperimentRow.config)
+    query = query.join(TaskRow, TaskRow.experiment_id == ExperimentRow.id).where(TaskRow.id == task_id)
+    row = session.execute(query).first()
+    return (row[0], row[1]) if row else None
 
 
 def started_tasks(session: Session, *, queued: bool) -> list[tuple[TaskRow, str | None]]:
