@@ -95,9 +95,10 @@ class AuditLog:
     def _locked_head(self, session: Session) -> AuditHead:
         """The head, kept from others; a forged one is not built upon, since the next signature would make it pass."""
         head = repository.locked_head(session)
-        if head is None and repository.is_empty(session):
-            repository.begin(session, AuditHead(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
-            head = repository.locked_head(session)
+        if head is None:
+            if repository.is_empty(session):
+                repository.begin(session, AuditHead(0, GENESIS_HASH, sign(self._key, "head", 0, GENESIS_HASH)))
+            head = repository.locked_head(session)  # perhaps another process's, committed a moment ago
         if head is None or not self.is_head_signed(head):
             raise AuditUnavailable(
                 "the audit log's head is not as it was signed, so nothing can be recorded or changed",
