@@ -11,7 +11,9 @@ from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.train_config import RUN_NAME_PATTERN
 from app.runs.files import storage_errors
 
-RESERVED_NAMES = frozenset({"audit", "cache", "datasets", "latest", "predictions", "secrets", "uploads"})
+RESERVED_NAMES = frozenset(
+    {"audit", "broker", "cache", "datasets", "latest", "logs", "platform.json", "predictions", "secrets", "uploads"}
+)
 RESERVED_SUFFIXES = (".db", ".db-wal", ".db-shm", ".lock", ".log")
 """Names of files that lie beside the runs end so."""
 

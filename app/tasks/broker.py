@@ -17,7 +17,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -79,9 +79,13 @@ def find_server() -> Path:
 
 
 class EmbeddedBroker:
-    """The private server of an installation; its messages are kept in `RESULTS_DIR/broker`."""
+    """The private server of an installation; its messages are kept in `RESULTS_DIR/broker`.
 
-    def __init__(self, settings: Settings) -> None:
+    `keep` are open files that it holds open for as long as it runs.
+    """
+
+    def __init__(self, settings: Settings, *, keep: Sequence[int] = ()) -> None:
+        self._keep = tuple(keep)
         self._port = settings.redis_port
         self._directory = _directory(settings)
         self.socket = _socket_to_use(settings)
@@ -115,7 +119,7 @@ class EmbeddedBroker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=(lock,),
+                pass_fds=(lock, *self._keep),
             )
         finally:
             os.close(lock)  # the server's copy of it holds on until the server has ended
