@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.api_server"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ASSETS = Path(os.environ.get("FINETUNE_TEST_ASSETS") or REPOSITORY.parent / "shared")

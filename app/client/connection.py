@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.client import faults
 from app.client.address import is_loopback, normalise
+from app.client.credentials import Tokens
 from app.client.retrying import IN_PROGRESS, Retrying
 from app.client.sign_in import Nobody, Renew, SignIn, how_to_sign_in
 from app.domain.errors import PlatformError, Unauthenticated
@@ -119,7 +120,7 @@ class Connection:
         """Send a request, again where that is safe and helps; the good answer (2xx, 304), read unless `stream`."""
         attempt, may_renew = 1, asked.authenticated
         while True:
-            token = self.sign_in.bearer(self.renew) if asked.authenticated else None
+            token = self.sign_in.bearer(self._renewed) if asked.authenticated else None
             try:
                 response = self._http.send(self._request(asked, token, headers), stream=stream)
             except httpx.TransportError as error:
@@ -132,7 +133,7 @@ class Connection:
                 failure = self._failure(response)
                 if response.status_code == 401 and token is not None and may_renew:
                     may_renew = False
-                    if self.sign_in.renewed(token, self.renew):
+                    if self.sign_in.renewed(token, self._renewed):
                         continue
                 if isinstance(failure, Unauthenticated) and asked.authenticated:
                     raise self._signed_out(failure) from None
@@ -171,6 +172,12 @@ class Connection:
         if failure.code == IN_PROGRESS and asked.key is not None:
             return self.retrying.while_in_progress(attempt)
         return self.retrying.after_answer(response, attempt, repeatable=asked.repeatable)
+
+    def _renewed(self, refresh_token: str) -> Tokens:
+        try:
+            return self.renew(refresh_token)
+        except Unauthenticated as failure:
+            raise self._signed_out(failure) from None
 
     def _signed_out(self, failure: PlatformError) -> PlatformError:
         failure.hint = how_to_sign_in(self.server)

@@ -1,44 +1,13 @@
-"""Real servers on the loopback interface for the client to speak to."""
+"""A server on the loopback interface that answers by a script, for what a real one does too seldom."""
 
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import uvicorn
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an ASGI application on a free port; yields its address."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, ws="none")
-    server = uvicorn.Server(config)
-    started = threading.Event()
-    startup = server.startup
-
-    async def tell(*arguments: Any, **named: Any) -> None:
-        await startup(*arguments, **named)
-        started.set()
-
-    server.startup = tell  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    assert started.wait(60)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(30)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Any], str]]:
-    """`serve(app)` serves an ASGI application until the test has ended and gives its address."""
-    with ExitStack() as stack:
-        yield lambda app: stack.enter_context(served(app))
 
 
 @dataclass

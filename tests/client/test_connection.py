@@ -21,7 +21,8 @@ from app.client.retrying import Retrying
 from app.client.sign_in import WithApiKey, WithTokens
 from app.domain import errors
 from app.domain.errors import PlatformError
-from tests.client.conftest import Script, answer, served
+from tests.api_server import served
+from tests.client.conftest import Script, answer
 
 OK = answer("200 OK", '{"a": 1}', Content_Type="application/json")
 BUSY = answer("503 Service Unavailable", Retry_After="2")
