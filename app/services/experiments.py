@@ -3,13 +3,15 @@
 import difflib
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from app.db.repositories import experiments, metrics
 from app.db.repositories.experiments import ExperimentRecord, ListedExperiment
+from app.db.session import Session
 from app.domain.errors import Conflict, NotFound
 from app.domain.filters import parse_filter, parse_sort
 from app.domain.task import TaskState
@@ -63,6 +65,7 @@ def summary(record: ListedExperiment) -> dict[str, Any]:
         "loss": experiment.loss,
         "experiment": experiment.experiment_name,
         "owner": experiment.owner,
+        "task_id": experiment.task_id,
         "stage": task.stage if task else None,
         "progress": task.progress if task else None,
         "error": _error(record),
@@ -72,43 +75,54 @@ def summary(record: ListedExperiment) -> dict[str, Any]:
 def show(installation: Installation, name: str) -> dict[str, Any]:
     """Everything that is known of one run, its lineage included."""
     mark_lost_runs(installation.database, installation.results_dir)
+    record = _find(installation, name)
     with installation.database.read() as session:
-        record = _find(installation, name)
-        experiment, task = record.experiment, record.task
         return {
-            **summary(record),
-            "dir": str((installation.results_dir / experiment.run_dir).resolve()),
-            "task": {
-                "task_id": task.id,
-                "attempt": task.attempt,
-                "started_at": _rfc3339(task.started_at),
-                "finished_at": _rfc3339(task.finished_at),
-                "eta_seconds": task.eta_seconds,
-            }
-            if task
-            else None,
-            "lineage": {
-                "data_version": experiment.data_version,
-                "seed": experiment.seed,
-                "code_revision": experiment.code_revision,
-                "libraries": experiment.library_versions,
-            },
-            "metrics": {
-                **metrics.evaluations(session, experiment.id),
-                **({"train": experiment.train_metrics} if experiment.train_metrics else {}),
-            },
-            "checkpoints": [
-                {"step": row.step, "path": row.path, "size_bytes": row.size_bytes}
-                for row in metrics.checkpoints(session, experiment.id)
-            ],
-            "config": experiment.config,
-            "plan": experiment.plan,
+            **describe(session, record),
+            "dir": str((installation.results_dir / record.experiment.run_dir).resolve()),
         }
+
+
+def describe(session: Session, record: ExperimentRecord) -> dict[str, Any]:
+    """What the database knows of one run."""
+    experiment, task = record.experiment, record.task
+    return {
+        **summary(record),
+        "task": {
+            "task_id": task.id,
+            "attempt": task.attempt,
+            "started_at": _rfc3339(task.started_at),
+            "finished_at": _rfc3339(task.finished_at),
+            "eta_seconds": task.eta_seconds,
+        }
+        if task
+        else None,
+        "lineage": {
+            "data_version": experiment.data_version,
+            "seed": experiment.seed,
+            "code_revision": experiment.code_revision,
+            "libraries": experiment.library_versions,
+        },
+        "metrics": {
+            **metrics.evaluations(session, experiment.id),
+            **({"train": experiment.train_metrics} if experiment.train_metrics else {}),
+        },
+        "checkpoints": [
+            {"step": row.step, "path": row.path, "size_bytes": row.size_bytes}
+            for row in metrics.checkpoints(session, experiment.id)
+        ],
+        "config": experiment.config,
+        "plan": experiment.plan,
+    }
 
 
 def compare(installation: Installation, names: Sequence[str]) -> dict[str, Any]:
     """Where runs differ: `config`, `plan` and `metrics` map a dotted key to the runs' values, in order of `names`."""
-    shown = [show(installation, name) for name in names]
+    return differences([show(installation, name) for name in names])
+
+
+def differences(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Where described runs differ."""
     plans = [{key: (run["plan"] or {}).get(key) for key in PLAN_KEYS_COMPARED} for run in shown]
     measured = [flatten(run["metrics"]) for run in shown]
     numbers = [
@@ -148,16 +162,24 @@ def describe_deletion(installation: Installation, name: str) -> tuple[Path, int]
 
 def delete(installation: Installation, name: str) -> None:
     """Second step: remove rows and directory, both or neither."""
-    run = _deletable(installation, name)
+    _deletable(installation, name)
     record = _find(installation, name)
-    aside = run.results_dir / f".deleted-{uuid.uuid4()}"
-    moved = run.path.is_dir()
-    if moved:
-        with storage_errors(run.path):
-            run.path.rename(aside)
+    with removing(installation, record) as session:
+        experiments.delete(session, record.experiment.id)
+
+
+@contextmanager
+def removing(installation: Installation, record: ExperimentRecord) -> Iterator[Session]:
+    """A transaction to remove a run's rows in: its directory goes when that is committed, and stays otherwise."""
+    run = RunDirectory(installation.results_dir / record.experiment.run_dir)
+    aside, moved = run.results_dir / f".deleted-{uuid.uuid4()}", False
     try:
         with installation.database.write() as session:
-            experiments.delete(session, record.experiment.id)
+            yield session
+            if run.path.is_dir():
+                with storage_errors(run.path):
+                    run.path.rename(aside)
+                moved = True
     except BaseException:
         if moved:
             aside.rename(run.path)
