@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.db.repositories import tasks
 from app.db.repositories.tasks import WAITING
-from app.db.tables import TaskRow, UserRow
+from app.db.tables import ExperimentRow, TaskRow, UserRow
 from app.db.tables.base import utc_now
 from app.domain.task import TaskKind, TaskState
 
@@ -90,6 +90,17 @@ def next_end_seconds(session: Session, owner: str) -> float | None:
     """In how many seconds the first of an account's running tasks ends, where one says so."""
     query = select(func.min(TaskRow.eta_seconds))
     return session.scalar(query.where(TaskRow.owner == owner, TaskRow.state == TaskState.STARTED))
+
+
+def newest_runs(session: Session, experiment_name: str, limit: int = 50) -> list[str]:
+    """Names of the runs of an experiment that were made last."""
+    query = select(ExperimentRow.name).where(ExperimentRow.experiment_name == experiment_name)
+    return list(session.scalars(query.order_by(ExperimentRow.id.desc()).limit(limit)))
+
+
+def is_run(session: Session, name: str) -> bool:
+    """Whether a run of that name is recorded."""
+    return session.scalar(select(ExperimentRow.id).where(ExperimentRow.name == name)) is not None
 
 
 def limits_of(session: Session, username: str) -> tuple[int | None, int | None] | None:

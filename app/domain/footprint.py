@@ -1,0 +1,57 @@
+"""How much memory a training will take, from what is known before anything is loaded; all sizes in bytes.
+
+An estimate for placing work beside other work, on the high side: what a run really took is in its metrics.json. The
+constants were fitted to peaks measured on CPU; see `tests/domain/test_footprint.py`.
+"""
+
+from pydantic import BaseModel, ConfigDict
+
+MIB = 2**20
+RUNTIME_BYTES = 620 * MIB
+"""Interpreter, torch, transformers and peft, before a model is loaded."""
+COPIES_OF_WEIGHTS = 2.1
+"""Weights in fp32 while loading, and what a matrix product keeps of them in another layout or precision."""
+ADAPTER_BYTES_A_PARAMETER = 16
+"""Weight, gradient and the optimizer's two moments, in fp32."""
+ACTIVATION_FACTOR = 34
+"""Values of `hidden_size` that one token keeps in one layer for the backward pass, attention included."""
+TEXT_BYTES_A_TOKEN = 40
+"""Texts, tokens and their order in memory, a token of the training data."""
+
+
+class ModelSize(BaseModel):
+    """What an encoder's size depends on; `num_parameters` counts embeddings too.
+
+    `max_positions` is the longest text in tokens it reads.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    num_parameters: int
+    num_layers: int
+    hidden_size: int
+    max_positions: int = 512
+
+
+KNOWN_SIZES = {
+    "minilm": ModelSize(num_parameters=22_700_000, num_layers=6, hidden_size=384),
+    "distilbert-base-uncased": ModelSize(num_parameters=66_400_000, num_layers=6, hidden_size=768),
+    "roberta-base": ModelSize(num_parameters=124_600_000, num_layers=12, hidden_size=768),
+    "albert-base-v2": ModelSize(num_parameters=11_700_000, num_layers=12, hidden_size=768),
+    "bert-base-chinese": ModelSize(num_parameters=102_300_000, num_layers=12, hidden_size=768),
+    "distilbert-base-multilingual-cased": ModelSize(num_parameters=134_700_000, num_layers=6, hidden_size=768),
+}
+UNKNOWN_SIZE = ModelSize(num_parameters=340_000_000, num_layers=24, hidden_size=1024, max_positions=8192)
+"""Of a model nobody described: that of a large BERT."""
+
+
+def estimate_memory_bytes(
+    size: ModelSize, *, rank: int, batch_size: int, num_tokens: int, num_texts: int, mean_tokens: float
+) -> int:
+    """Peak memory of training: `batch_size` texts of `num_tokens` at once, `num_texts` of `mean_tokens` in all."""
+    weights = COPIES_OF_WEIGHTS * 4 * size.num_parameters
+    # Six linear layers a block, two of them four times as wide: a rank-1 update has 18 times `hidden_size` numbers.
+    adapter = ADAPTER_BYTES_A_PARAMETER * 18 * rank * size.hidden_size * size.num_layers
+    activations = 4 * ACTIVATION_FACTOR * batch_size * num_tokens * size.hidden_size * size.num_layers
+    data = TEXT_BYTES_A_TOKEN * num_texts * mean_tokens
+    return int(RUNTIME_BYTES + weights + adapter + activations + data)

@@ -1,0 +1,191 @@
+"""Accept background work, cancel it, let it go on: checked first, recorded in one transaction, sent afterwards.
+
+Whether the message arrives does not matter: the task's row is the truth, and the sweeper sends again what got lost.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.auth import permissions
+from app.auth.permissions import Permission
+from app.db.repositories import experiments, task_queue, tasks
+from app.db.session import Session
+from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.domain.principal import Caller, Principal
+from app.domain.task import TaskKind, TaskState
+from app.domain.train_config import TrainConfig
+from app.runs.directory import check_run_name
+from app.services import dispatch, quotas, storage_quota
+from app.services.admission import Admitted, admit
+from app.services.platform import Platform
+
+MAX_PRIORITY = 100
+NAMES_TRIED = 10_000
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A training that was accepted; `experiment` is the name of its run."""
+
+    task_id: str
+    experiment: str
+
+
+def submit_training(
+    platform: Platform, caller: Caller, config: TrainConfig, *, name: str | None = None, priority: int = 0
+) -> Submitted:
+    """Accept a training: experiment, waiting task and audit event are there together or not at all.
+
+    ConfigError with `places`, DataBlocked, QuotaExceeded, Forbidden, or Conflict where `name` is taken; nothing is
+    made then.
+    """
+    principal = _allowed(caller, Permission.TRAIN)
+    _check_priority(principal, priority)
+    if name is not None:
+        check_run_name(name)
+    admitted = admit(platform, caller, config)
+    with platform.installation.database.write() as session:
+        quotas.check_queue(session, platform.settings, principal.username)
+        storage_quota.check(session, platform.settings, principal.username, 0)
+        run = _free_name(session, platform.installation.results_dir, config.experiment_name, name)
+        task_id = _record(session, platform, caller, admitted, run, priority)
+    dispatch.wake(platform, task_id, TaskKind.TRAIN)
+    return Submitted(task_id, run)
+
+
+def submit_plan(platform: Platform, caller: Caller, config: TrainConfig) -> str:
+    """Accept the work of resolving a plan on a worker's hardware; the task's id. Refuses what a training would be."""
+    _allowed(caller, Permission.TRAIN)
+    admitted = admit(platform, caller, config)
+    payload = {"config": admitted.config.as_dict()}
+    return submit_work(platform, caller, TaskKind.PLAN, payload, memory_bytes=admitted.memory_bytes)
+
+
+def submit_work(
+    platform: Platform, caller: Caller, kind: TaskKind, payload: Mapping[str, Any], *, memory_bytes: int | None = None
+) -> str:
+    """Accept work that is no training, whose `payload` was checked by whoever offers it; the task's id."""
+    principal = _principal(caller)
+    with platform.installation.database.write() as session:
+        quotas.check_queue(session, platform.settings, principal.username)
+        task_id = tasks.create(session, kind, principal.username, payload=dict(payload), memory_bytes=memory_bytes)
+        platform.audit.append(session, caller, f"{kind}.submit", f"task:{task_id}", "success", {"kind": kind})
+    dispatch.wake(platform, task_id, kind)
+    return task_id
+
+
+def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
+    """Stop a task: at once where it waits, within seconds where it runs, which saves first.
+
+    Conflict where it has ended already. Whose it is was checked before.
+    """
+    with platform.installation.database.write() as session:
+        task = tasks.get(session, task_id)
+        if task is None:
+            raise _unknown(task_id)
+        if task.state == TaskState.STARTED and not task.is_queued:
+            raise Conflict(
+                f"task {task_id} runs on somebody's command line",
+                hint="stop it there with Ctrl-C",
+                code="task.not_queued",
+            )
+        before = task.state
+        state = tasks.request_cancel(session, task_id)
+        if state is None:
+            raise Conflict(
+                f"task {task_id} has ended already: {task.state}", hint="there is nothing to cancel", code="task.ended"
+            )
+        details = {"kind": task.kind, "was": before, "state": state.value}
+        platform.audit.append(session, caller, "task.cancel", f"task:{task_id}", "success", details)
+
+
+def retry(platform: Platform, caller: Caller, task_id: str) -> None:
+    """Let a stopped or failed task go on, a training from its last good checkpoint; Conflict for any other."""
+    principal = _principal(caller)
+    with platform.installation.database.write() as session:
+        task = tasks.get(session, task_id)
+        if task is None:
+            raise _unknown(task_id)
+        quotas.check_queue(session, platform.settings, task.owner or principal.username)
+        before, kind = task.state, TaskKind(task.kind)
+        if not tasks.reopen(session, task_id, is_queued=True, enqueued_at=None):
+            raise Conflict(
+                f"task {task_id} is {before}: only one that failed or was stopped can go on",
+                hint="submit it anew" if before == TaskState.SUCCESS else "cancel it first",
+                code="task.not_ended" if before != TaskState.SUCCESS else "task.succeeded",
+            )
+        details = {"kind": kind.value, "was": before}
+        platform.audit.append(session, caller, "task.retry", f"task:{task_id}", "success", details)
+    dispatch.wake(platform, task_id, kind)
+
+
+def _principal(caller: Caller) -> Principal:
+    assert caller.principal is not None, "the route asks for a sign-in"
+    return caller.principal
+
+
+def _allowed(caller: Caller, permission: Permission) -> Principal:
+    principal = _principal(caller)
+    permissions.check(principal, permission)
+    return principal
+
+
+def _check_priority(principal: Principal, priority: int) -> None:
+    """Anybody may put work behind that of others; before it, administrators alone."""
+    highest = MAX_PRIORITY if principal.is_admin else 0
+    if not -MAX_PRIORITY <= priority <= highest:
+        raise InvalidInput(
+            f"priority {priority} is not allowed",
+            hint=f"from {-MAX_PRIORITY} to {highest}; higher ones come first",
+            code="priority.not_allowed",
+        )
+
+
+def _record(session: Session, platform: Platform, caller: Caller, admitted: Admitted, run: str, priority: int) -> str:
+    principal, config, train = _principal(caller), admitted.config, admitted.versions["train"]
+    _, task_id = experiments.create(
+        session,
+        name=run,
+        experiment_name=config.experiment_name,
+        owner=principal.username,
+        config=config.as_dict(),
+        base_model=config.model.name,
+        data_name=str(train),
+        data_version=train.version,
+        seed=config.training.seed,
+        run_dir=run,
+    )
+    tasks.put_in_queue(session, task_id, priority=priority, memory_bytes=admitted.memory_bytes)
+    details = {"experiment": run, "data": str(train), "base_model": config.model.name}
+    platform.audit.append(session, caller, "train.submit", f"task:{task_id}", "success", details)
+    return task_id
+
+
+def _free_name(session: Session, results_dir: Path, experiment_name: str, name: str | None) -> str:
+    """The name asked for, Conflict where it is taken; else the next free `<experiment_name>-<NNN>`."""
+    if name is not None:
+        if _is_taken(session, results_dir, name):
+            raise Conflict(f"a run named {name!r} exists already", hint="choose another name", code="run.exists")
+        return name
+    for candidate in _numbered(task_queue.newest_runs(session, experiment_name), experiment_name):
+        check_run_name(candidate)
+        if not _is_taken(session, results_dir, candidate):
+            return candidate
+    raise Conflict(f"all names of {experiment_name!r} are taken", hint="choose another experiment_name")
+
+
+def _numbered(known: list[str], experiment_name: str) -> Iterator[str]:
+    pattern = re.compile(re.escape(experiment_name) + r"-(\d{3,})")
+    highest = max((int(match[1]) for run in known if (match := pattern.fullmatch(run))), default=0)
+    return (f"{experiment_name}-{number:03d}" for number in range(highest + 1, highest + 1 + NAMES_TRIED))
+
+
+def _is_taken(session: Session, results_dir: Path, name: str) -> bool:
+    return task_queue.is_run(session, name) or (results_dir / name).exists()
+
+
+def _unknown(task_id: str) -> NotFound:
+    return NotFound(f"there is no task {task_id[:40]!r}", hint="`GET /tasks` lists yours")
