@@ -2,13 +2,16 @@
 
 import contextlib
 import logging
+import os
 import queue
 import re
 import sys
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from app.cli.output import printable
 from app.runs.files import storage_errors
@@ -30,7 +33,6 @@ class PlatformLog:
     def __init__(self, path: Path) -> None:
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
             self._file = _File(
                 path, maxBytes=MAX_FILE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", errors="backslashreplace"
             )
@@ -56,12 +58,11 @@ class PlatformLog:
 
     def close(self) -> None:
         """Wait a moment until the terminal has shown everything."""
-        try:
+        with contextlib.suppress(queue.Full):
             self._lines.put(None, timeout=1)
-        except queue.Full:
-            return
-        self._terminal.join(timeout=1)
-        self._file.close()
+            self._terminal.join(timeout=1)
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _show(self) -> None:
         while (line := self._lines.get()) is not None:
@@ -72,7 +73,11 @@ class PlatformLog:
 
 
 class _File(RotatingFileHandler):
-    """A disk that is full costs lines, not the platform."""
+    """Files only their owner reads; a disk that is full costs lines, not the platform."""
+
+    def _open(self) -> Any:
+        private = partial(os.open, mode=0o600)
+        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=private)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """Say nothing: this is where it would be said."""
