@@ -57,7 +57,6 @@ def confine(limits: Limits, parent: int) -> None:
     _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
     _lower(resource.RLIMIT_DATA, limits.memory_bytes + ADDRESS_SPACE_RESERVED)
     _lower(resource.RLIMIT_CORE, 0)
-    os.umask(0o077)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

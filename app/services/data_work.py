@@ -36,9 +36,12 @@ _PIECE = 1 << 16
 _MIB = 2**20
 
 Progress = Callable[[str, int, int | None], None]
+"""Hears what is being done, how many rows of it are done, and of how many where that is known."""
+Stopped = Callable[[], bool]
+"""Whether nobody waits for the answer any more."""
 
 
-def _no_progress(what: str, done: int, total: int | None) -> None:
+def no_progress(what: str, done: int, total: int | None) -> None:
     """Nobody asked."""
 
 
@@ -64,7 +67,7 @@ class Work:
     bounds: Bounds = Bounds()
 
 
-def run(work: Work, stopped: Callable[[], bool], progress: Progress = _no_progress) -> dict[str, Any]:
+def run(work: Work, stopped: Stopped, progress: Progress = no_progress) -> dict[str, Any]:
     """The answer of a child that does the work; raises what it raised.
 
     TooLarge where it takes more than its bounds, DataUnreadable where it crashes over a file, ServiceUnavailable where
@@ -100,9 +103,7 @@ def run(work: Work, stopped: Callable[[], bool], progress: Progress = _no_progre
 class _Watch:
     """Hears a child out, as long as it keeps to its bounds."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], work: Work, stopped: Callable[[], bool], progress: Progress
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], work: Work, stopped: Stopped, progress: Progress) -> None:
         self._process, self._work, self._stopped, self._progress = process, work, stopped, progress
         self._deadline = time.monotonic() + work.bounds.seconds
         self._heard = bytearray()

@@ -53,6 +53,12 @@ def claim(session: Session, name: str, owner: str | None) -> DatasetRow:
     return row
 
 
+def has_lookalike(session: Session, name: str) -> bool:
+    """Whether a data set's name differs from this one in capitals alone."""
+    query = select(DatasetRow.id).where(func.lower(DatasetRow.name) == name.lower(), DatasetRow.name != name)
+    return session.scalar(query.limit(1)) is not None
+
+
 def delete(session: Session, row: DatasetRow) -> None:
     """Let go of a name."""
     session.delete(row)

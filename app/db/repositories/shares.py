@@ -6,7 +6,7 @@ from sqlalchemy import CursorResult, Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db.tables import ShareRow
+from app.db.tables import ExperimentRow, ShareRow
 from app.domain.principal import EVERYONE
 
 
@@ -56,3 +56,9 @@ def remove(session: Session, kind: str, name: str, grantee: str | None = None) -
     result = session.execute(query)
     assert isinstance(result, CursorResult)
     return result.rowcount
+
+
+def experiment_owner(session: Session, name: str) -> tuple[str | None] | None:
+    """The owner of an experiment, in a tuple; None where there is no such experiment."""
+    row = session.execute(select(ExperimentRow.owner).where(ExperimentRow.name == name)).first()
+    return (row[0],) if row else None

@@ -53,6 +53,11 @@ def begun_before(session: Session, moment: datetime) -> Sequence[UploadRow]:
     return session.scalars(select(UploadRow).where(UploadRow.created_at < moment)).all()
 
 
+def all_ids(session: Session) -> set[str]:
+    """Every upload there is."""
+    return set(session.scalars(select(UploadRow.id)))
+
+
 def awaited(session: Session) -> set[str]:
     """The uploads that unfinished tasks will read."""
     unfinished = [state for state in TaskState if not state.is_final]
