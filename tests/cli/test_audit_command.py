@@ -1,0 +1,136 @@
+"""`finetune audit`: what happened here, whether the record is whole, and a copy of it."""
+
+import csv
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.cli.caller import local_caller
+from app.db.session import open_database
+from app.services.audit_verification import CHUNK
+from app.services.auditing import AuditLog
+from app.services.secrets import load_audit_key
+from app.settings import get_settings
+from tests.audit.events import past_the_triggers
+from tests.cli.conftest import Answer
+
+Finetune = Callable[..., Answer]
+
+
+@pytest.fixture
+def audit() -> AuditLog:
+    """The log of this installation, with four events."""
+    settings = get_settings()
+    log = AuditLog(open_database(settings.effective_database_url), load_audit_key(settings), settings.results_dir)
+    for name in ("reviews", "news", "=1+1", "reviews"):
+        log.append_now(local_caller(), "dataset.create", f"dataset:{name}", details={"rows": 3, "name": name})
+    return log
+
+
+def test_verify_says_that_a_whole_log_is_whole_and_names_its_head(finetune: Finetune, audit: AuditLog) -> None:
+    answer = finetune("audit", "verify")
+    assert answer.status == 0
+    first, head = answer.out.splitlines()
+    assert first == "4 events and 1 checkpoints are as they were recorded"
+    assert head.startswith("head 4:")
+    audit.append_now(local_caller(), "a.b", "c:d")
+    assert finetune("audit", "verify", "--expect", head.removeprefix("head ")).status == 0
+    assert finetune("audit", "verify", "--expect", "3:" + head[-64:]).out.startswith("first bad id: 3\n")
+
+
+def test_verify_exits_1_and_prints_the_first_bad_id(finetune: Finetune, audit: AuditLog) -> None:
+    edit, cut = "UPDATE audit_events SET actor = 'eve' WHERE id = 3", "DELETE FROM audit_events WHERE id = 4"
+    past_the_triggers(audit.database, edit, cut)
+    answer = finetune("audit", "verify")
+    assert answer.status == 1
+    assert answer.out.startswith("first bad id: 3\nevent 3 was changed")
+    answer = finetune("audit", "verify", "--json")
+    found = json.loads(answer.out)
+    assert (answer.status, found["ok"], found["first_bad_id"], found["events"]) == (1, False, 3, 2)
+
+
+def test_verify_does_not_write(finetune: Finetune, audit: AuditLog) -> None:
+    assert [finetune("audit", "verify").out.splitlines()[0] for _ in range(2)] == [
+        "4 events and 1 checkpoints are as they were recorded"
+    ] * 2
+
+
+def test_a_checkpoint_on_demand_is_one_that_verify_expects(finetune: Finetune, audit: AuditLog) -> None:
+    made = finetune("audit", "checkpoint").out.strip()
+    assert made.startswith("4:")
+    assert finetune("audit", "verify", "--expect", made).out.startswith("4 events and 2 checkpoints")
+    assert json.loads(finetune("audit", "checkpoint", "--json").out)["id"] == 4
+
+
+@pytest.mark.parametrize("wrong", ["", "4", "x:" + "0" * 64, "4:abc"])
+def test_what_verify_is_to_expect_must_be_readable(finetune: Finetune, audit: AuditLog, wrong: str) -> None:
+    assert finetune("audit", "verify", "--expect", wrong).status == 2
+
+
+def test_list_is_newest_first_filtered_and_recorded_itself(finetune: Finetune, audit: AuditLog) -> None:
+    found = json.loads(finetune("audit", "list", "--json").out)
+    assert [event["id"] for event in found] == [4, 3, 2, 1]
+    found = json.loads(finetune("audit", "list", "--json", "--resource", "dataset:reviews", "--limit", "1").out)
+    assert [event["id"] for event in found] == [4]
+    found = json.loads(finetune("audit", "list", "--json", "--action", "audit.*").out)
+    assert [(event["action"], event["actor"]) for event in found] == [("audit.read", local_caller().actor)] * 2
+    assert "dataset:news" in finetune("audit", "list").out
+    assert finetune("audit", "list", "--since", "2999-01-01").out == "no event matches\n"
+    assert json.loads(finetune("audit", "list", "--json", "--until", "2020-01-01T00:00:00+02:00").out) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("--since", "soon"), ("--outcome", "maybe"), ("--since", "2026-02-01", "--until", "2026-01-01")]
+)
+def test_a_filter_that_means_nothing_is_refused(finetune: Finetune, audit: AuditLog, words: tuple[str, ...]) -> None:
+    answer = finetune("audit", "list", *words)
+    assert (answer.status, answer.out) == (2, "")
+
+
+def test_export_gives_every_event_with_its_hashes_as_lines(finetune: Finetune, audit: AuditLog, tmp_path: Path) -> None:
+    for number in range(CHUNK):
+        audit.append_now(local_caller(), "a.b", f"c:{number}")
+    out = tmp_path / "new" / "audit.jsonl"
+    assert finetune("audit", "export", "--out", str(out)).out == f"{CHUNK + 5} events are in {out}\n"
+    events = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [event["id"] for event in events] == list(range(1, CHUNK + 6))
+    assert all(later["previous_hash"] == earlier["hash"] for earlier, later in itertools.pairwise(events))
+    assert events[0]["details"] == {"rows": 3, "name": "reviews"}
+    assert events[-1]["action"] == "audit.export"
+
+
+def test_export_writes_no_formula_into_a_table(finetune: Finetune, audit: AuditLog, tmp_path: Path) -> None:
+    audit.append_now(local_caller(), "a.b", "=HYPERLINK(1)")
+    out = tmp_path / "audit.csv"
+    assert finetune("audit", "export", "--out", str(out)).out == f"6 events are in {out}\n"
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[4]["resource"] == "'=HYPERLINK(1)"
+    assert json.loads(rows[0]["details"]) == {"rows": 3, "name": "reviews"}
+
+
+def test_export_to_stdout_and_by_time(finetune: Finetune, audit: AuditLog) -> None:
+    lines = finetune("audit", "export", "--out", "-", "--until", "2999-01-01", "--resource", "dataset:news").out
+    assert [json.loads(line)["id"] for line in lines.splitlines()] == [2]
+
+
+def test_export_neither_replaces_a_file_nor_guesses_a_format(
+    finetune: Finetune, audit: AuditLog, tmp_path: Path
+) -> None:
+    out = tmp_path / "audit.jsonl"
+    out.write_text("mine")
+    assert finetune("audit", "export", "--out", str(out)).status == 1
+    assert out.read_text() == "mine"
+    assert finetune("audit", "export", "--out", str(tmp_path / "audit.xlsx")).status == 2
+    assert [path.name for path in tmp_path.glob("*audit*")] == ["audit.jsonl"]
+
+
+def test_a_log_with_a_forged_head_can_still_be_exported_but_not_listed_unrecorded(
+    finetune: Finetune, audit: AuditLog
+) -> None:
+    past_the_triggers(audit.database, "UPDATE audit_head SET signature = 'ff'")
+    assert finetune("audit", "list").status == 1
+    assert len(finetune("audit", "export", "--out", "-").out.splitlines()) == 4
