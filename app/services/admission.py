@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.data import versioning
 from app.db.session import Session
@@ -17,6 +18,7 @@ from app.domain.errors import ConfigError, DataBlocked, Hidden, NotFound
 from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts, TrainingPlan, make_plan
 from app.domain.principal import Caller, Principal
 from app.domain.train_config import TrainConfig
+from app.services import data_sets_shared
 from app.services.platform import Platform
 from app.settings import Settings
 
@@ -46,7 +48,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
     assert principal is not None, "the route asks for a sign-in"
     faults = [*_model_faults(config, platform.settings), *_size_faults(config)]
     with platform.installation.database.read() as session:
-        versions, data_faults = _resolve(session, principal, config)
+        versions, data_faults = _resolve(session, principal, config, platform.settings.results_dir)
     for hidden in [error for error, _ in data_faults if isinstance(error, Hidden)]:
         platform.audit.append_now(caller, "access.denied", hidden.resource, "denied")
     faults += [fault for _, fault in data_faults]
@@ -100,11 +102,9 @@ def _size_faults(config: TrainConfig) -> Iterator[Fault]:
 
 
 def _resolve(
-    session: Session, principal: Principal, config: TrainConfig
+    session: Session, principal: Principal, config: TrainConfig, results_dir: Path
 ) -> tuple[dict[str, NamedVersion], list[tuple[NotFound | None, Fault]]]:
     """The versions a configuration names, and what is wrong with those it names wrongly."""
-    from app.services import data_sets_shared
-
     versions: dict[str, NamedVersion] = {}
     faults: list[tuple[NotFound | None, Fault]] = []
     for split in SPLITS:
@@ -118,7 +118,7 @@ def _resolve(
             faults.append((None, (place, what)))
             continue
         try:
-            versions[split] = data_sets_shared.resolve_for_training(session, principal, source)
+            versions[split] = data_sets_shared.resolve_for_training(session, principal, source, results_dir)
         except NotFound as error:
             faults.append((error, (place, f"{error.message}; {error.hint}" if error.hint else error.message)))
     return versions, faults

@@ -24,7 +24,7 @@ def mark_lost_runs(database: Database, results_dir: Path) -> None:
         started = tasks.started_tasks(session, queued=False)
     for task, run_dir in started:
         run = RunDirectory(results_dir / str(run_dir))
-        if task.token and is_abandoned(task) and not is_in_use(run):
+        if task.token and _is_abandoned(task) and not is_in_use(run):
             _end(database, run, task)
 
 
@@ -40,10 +40,13 @@ def _end(database: Database, run: RunDirectory, task: TaskRow) -> None:
     recorder.finish(ending(read_events(run.events), task.attempt) or complete_ending(run) or fallback)
 
 
-def is_abandoned(task: TaskRow) -> bool:
+def _is_abandoned(task: TaskRow) -> bool:
     """Whether the supervisor's claim no longer holds; its own process tells sooner than the lease."""
-    if tasks.lease_expired(task, utc_now()):
-        return True
+    return tasks.lease_expired(task, utc_now()) or has_died(task)
+
+
+def has_died(task: TaskRow) -> bool:
+    """Whether the process that runs a task was one of this machine, and is no more."""
     return task.hostname == socket.gethostname() and task.pid is not None and not _is_alive(task.pid)
 
 

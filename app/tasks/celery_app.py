@@ -3,23 +3,29 @@
 What its tasks do is in `training` and `inference`; `worker` runs it.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 from app.domain.task import TaskKind
 from app.settings import Settings
 from app.tasks.broker import broker_url
 
-WAKE = "finetune.wake"
-"""The one Celery task: a worker shall look whether there is work. Its argument, a task's id, is for the log alone."""
+Work = Callable[[], None]
+"""Does what there is to do until there is nothing there is room for."""
 BROKER_TIMEOUT_SECONDS = 2.0
 
 
 def queue_name(kind: TaskKind) -> str:
     """The queue that wakes workers for a kind of work; a worker listens to those of the kinds it does."""
     return f"finetune.{kind}"
+
+
+def wake_name(kind: TaskKind) -> str:
+    """The Celery task that wakes a worker; its argument, the id of a row in `tasks`, is for logs alone."""
+    return f"finetune.wake.{kind}"
 
 
 def make_celery(settings: Settings, **options: Any) -> Celery:
@@ -57,3 +63,13 @@ def sending_celery(settings: Settings) -> Celery:
         "retry_on_timeout": False,
     }
     return make_celery(settings, broker_transport_options=limits, task_publish_retry=False)
+
+
+def register_wake(celery: Celery, kinds: Sequence[TaskKind], work: Work) -> None:
+    """Let the messages that `queue` sends for these kinds call `work`."""
+
+    def wake(_task_id: str) -> None:
+        work()
+
+    for kind in kinds:
+        celery.task(wake, name=wake_name(kind), ignore_result=True)

@@ -11,7 +11,7 @@ from app.domain.errors import ServiceUnavailable
 from app.domain.task import TaskKind
 from app.settings import Settings
 from app.tasks.broker import broker_url, connect
-from app.tasks.celery_app import BROKER_TIMEOUT_SECONDS, WAKE, queue_name, sending_celery
+from app.tasks.celery_app import BROKER_TIMEOUT_SECONDS, queue_name, sending_celery, wake_name
 
 _ATTEMPTS = 2
 """A pooled connection that a restarted broker has closed fails once; the next one is new."""
@@ -39,7 +39,9 @@ class CeleryQueue:
         self.check()
         for left in reversed(range(_ATTEMPTS)):
             try:
-                self._connection().celery.send_task(WAKE, args=[task_id], queue=queue_name(kind), retry=False)
+                self._connection().celery.send_task(
+                    wake_name(kind), args=[task_id], queue=queue_name(kind), retry=False
+                )
             except (KombuError, RedisError, OSError) as error:
                 if not left:
                     raise _unavailable(error) from error
