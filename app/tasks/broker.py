@@ -1,8 +1,8 @@
 """The queue's server: the one `REDIS_URL` names, or a private one of this installation on a unix socket.
 
-`appendfsync always`: what the server has confirmed survives its own death and a power cut. It costs 2 ms a message (4 ms
-beside a program that fills the disk), of which a training needs a handful. `everysec` was seen to lose a confirmed
-message to `kill -9`, since it puts off writing for up to two seconds while the disk is busy.
+`appendfsync always`: what the server has confirmed is on the disk, and so survives the server's death. It costs 2 ms a
+message (4 ms beside a program that fills the disk), of which a training needs a handful. `everysec` was seen to lose
+a confirmed message to `kill -9`, since it puts off writing for up to two seconds while the disk is busy.
 """
 
 import contextlib
