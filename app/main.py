@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.types import Scope
 
 from app.api import denials, errors
 from app.api.middleware import BodyLimit, HostCheck, RequestIds
@@ -21,7 +22,8 @@ from app.settings import Settings, get_settings
 
 MAX_BODY_BYTES = 1_000_000
 """Of everything but uploads."""
-UPLOAD_PATHS = ("/datasets", "/predictions")
+UPLOAD_PATHS = ("/datasets", "/datasets/validate", "/predictions")
+"""Forms with files; what is sent there in another form is no upload."""
 
 
 def create_app(platform: Platform | None = None) -> FastAPI:
@@ -33,6 +35,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
         app.state.platform = platform or _open(settings)
         _offer_setup(app.state.platform)
         yield
+        app.state.platform.audit.record_counted_denials()
 
     app = FastAPI(
         title="Finetune-30-days",
@@ -46,7 +49,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _declare_problems(app)
-    app.add_middleware(BodyLimit, limit_of=lambda path: _body_limit(settings, path))
+    app.add_middleware(BodyLimit, limit_of=lambda scope: _body_limit(settings, scope))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -78,8 +81,10 @@ def _offer_setup(platform: Platform) -> None:
         )
 
 
-def _body_limit(settings: Settings, path: str) -> int:
-    return settings.max_upload_bytes if path.startswith(UPLOAD_PATHS) else MAX_BODY_BYTES
+def _body_limit(settings: Settings, scope: Scope) -> int:
+    kind = dict(scope["headers"]).get(b"content-type", b"").lower()
+    is_upload = scope["path"] in UPLOAD_PATHS and kind.startswith(b"multipart/form-data")
+    return settings.max_upload_bytes + MAX_BODY_BYTES if is_upload else MAX_BODY_BYTES
 
 
 def _declare_problems(app: FastAPI) -> None:

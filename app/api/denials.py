@@ -22,7 +22,7 @@ async def record(request: Request, error: PlatformError) -> None:
     details = {"method": request.method, "path": _path(request), "code": error.code}
     try:
         await run_in_threadpool(
-            get_platform(request).audit.append_now, get_caller(request), "access.denied", resource, "denied", details
+            get_platform(request).audit.deny, get_caller(request), "access.denied", resource, details
         )
     except PlatformError:
         # Nothing was changed, and the answer stays no.

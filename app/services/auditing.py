@@ -4,6 +4,8 @@ Reading and exporting it is `audit_log`, checking it `audit_verification`; what 
 `app.monitor.audit_utils`.
 """
 
+import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +14,13 @@ from app.db.repositories import audit as repository
 from app.db.session import Database, Session
 from app.db.tables.base import utc_now
 from app.domain.audit import AuditEvent, AuditHead, ChainedEvent
-from app.domain.errors import AuditUnavailable
+from app.domain.errors import AuditUnavailable, PlatformError
 from app.domain.principal import Caller
 from app.monitor.audit_utils import GENESIS_HASH, checked_details, event_hash, is_signed, sign, storable
 from app.services.audit_checkpoints import Checkpoint, CheckpointFile
+from app.services.denial_flood import WINDOW_SECONDS, Denial, DenialFlood
+
+logger = logging.getLogger(__name__)
 
 Outcome = Literal["success", "denied", "failed", "started"]
 """`started` is the intent of work that takes more than one transaction; another event says how it ended."""
@@ -31,6 +36,9 @@ class AuditLog:
         self.database = database
         self.checkpoints = CheckpointFile(results_dir / "audit" / "checkpoints.jsonl", key)
         self._key = key
+        self._flood = DenialFlood()
+        self._timer: threading.Timer | None = None
+        self._timer_lock = threading.Lock()
 
     def append(
         self,
@@ -79,9 +87,45 @@ class AuditLog:
         outcome: Outcome = "success",
         details: Mapping[str, Any] | None = None,
     ) -> int:
-        """Record an event in a transaction of its own: a denial, a download, how started work ended."""
+        """Record an event in a transaction of its own: a download, how started work ended."""
         with self.database.write(alone=False) as session:
             return self.append(session, caller, action, resource, outcome, details)
+
+    def deny(self, caller: Caller, action: str, resource: str, details: Mapping[str, Any] | None = None) -> None:
+        """Record a denial in a transaction of its own; of a flood, the first ones and then how many there were."""
+        for denial in self._flood.admit(Denial(caller, action, resource, details or {})):
+            self._record(denial)
+        self._record_later()
+
+    def record_counted_denials(self) -> None:
+        """Record what was counted so far: for the end of a process."""
+        self._record_if_possible(self._flood.ended(now_all=True))
+
+    def _record(self, denial: Denial) -> None:
+        self.append_now(denial.caller, denial.action, denial.resource, "denied", denial.details)
+
+    def _record_later(self) -> None:
+        """See to it that what is counted is recorded although nobody may be denied anything any more."""
+        with self._timer_lock:
+            if self._timer is not None or not self._flood.is_counting:
+                return
+            self._timer = threading.Timer(WINDOW_SECONDS, self._record_ended)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _record_ended(self) -> None:
+        with self._timer_lock:
+            self._timer = None
+        self._record_if_possible(self._flood.ended())
+        self._record_later()
+
+    def _record_if_possible(self, denials: list[Denial]) -> None:
+        """For where nobody waits for an answer: what cannot be recorded is in the log of the process."""
+        for denial in denials:
+            try:
+                self._record(denial)
+            except PlatformError:
+                logger.exception("not recorded: %s", denial)
 
     def checkpoint(self) -> Checkpoint:
         """Sign what the log holds now, whether or not a checkpoint is due."""
