@@ -94,7 +94,9 @@ def test_the_log_has_all_of_a_flood_when_the_process_ends(audit: AuditLog) -> No
     assert len(columns(audit, "id")) == ONE_BY_ONE_PER_CALLER + 1
 
 
-def test_what_was_counted_is_recorded_although_nobody_is_denied_anything_any_more(audit: AuditLog, monkeypatch) -> None:
+def test_what_was_counted_is_recorded_although_nobody_is_denied_anything_any_more(
+    audit: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.services.auditing.WINDOW_SECONDS", 0.05)
     monkeypatch.setattr("app.services.denial_flood.WINDOW_SECONDS", 0.0)
     monkeypatch.setattr("app.services.denial_flood.ONE_BY_ONE_PER_CALLER", 0)
