@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import output
+from app.cli.backend import backend
+from app.cli.server import local_only
 
 if TYPE_CHECKING:
     from app.domain.audit import AuditFilter
-    from app.services.auditing import AuditLog
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,20 +36,14 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show events, newest first."""
-    from app.cli.caller import local_caller
-    from app.services.audit_log import read_page
-
-    wanted = _filter(actor, action, resource, outcome, since, until)
-    page = read_page(_audit_log(), local_caller(), wanted, limit, None)
+    found = backend().audit.list(_filter(actor, action, resource, outcome, since, until), limit)
     if as_json:
-        output.show_json(page.model_dump(mode="json")["items"])
-    elif not page.items:
+        output.show_json([event.model_dump(mode="json") for event in found])
+    elif not found:
         print("no event matches")
     else:
         columns = ("id", "time", "actor", "action", "resource", "outcome", "from")
-        rows = [
-            (e.id, f"{e.time:%Y-%m-%d %H:%M:%S}", e.actor, e.action, e.resource, e.outcome, e.ip) for e in page.items
-        ]
+        rows = [(e.id, f"{e.time:%Y-%m-%d %H:%M:%S}", e.actor, e.action, e.resource, e.outcome, e.ip) for e in found]
         output.show_table(columns, rows)
 
 
@@ -60,15 +55,11 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check every event, their order, their end and the signed checkpoints; exit 1 names the first bad id."""
-    from app.services.audit_verification import verify as verify_log
-
     expected = _head_in(expect) if expect is not None else None
-    audit = _audit_log()
     with output.progress_stages(show=not as_json) as hear:
-        found = verify_log(audit, expected=expected, progress=lambda done, total: hear("checking", done, total))
+        found = backend().audit.verify(expected, hear)
     if as_json:
-        facts = {**vars(found), "faults": [vars(fault) for fault in found.faults]}
-        output.show_json({"ok": not found.faults, "first_bad_id": found.first_bad_id, **facts})
+        output.show_json(found.model_dump(mode="json"))
     elif not found.faults:
         print(f"{found.events} events and {found.checkpoints} checkpoints are as they were recorded")
         print(f"head {found.events}:{found.head_hash}")
@@ -95,10 +86,6 @@ def export(
     ] = None,
 ) -> None:
     """Write events with their hashes to a file, oldest first."""
-    from app.cli.caller import local_caller
-    from app.services.audit_log import export as exported
-    from app.services.audit_log import write_file
-
     to_stdout = out == Path("-")
     chosen = format_ or ("jsonl" if to_stdout else out.suffix.removeprefix("."))
     if chosen not in ("jsonl", "csv"):
@@ -107,32 +94,24 @@ def export(
         )
     wanted = _filter(actor, action, resource, outcome, since, until)
     if not to_stdout:
-        num_events = write_file(_audit_log(), local_caller(), wanted, chosen, out)  # type: ignore[arg-type]
+        num_events = backend().audit.export_file(wanted, chosen, out)  # type: ignore[arg-type]
         print(f"{num_events} events are in {out}")
         return
-    for text in exported(_audit_log(), local_caller(), wanted, chosen, is_forensic=True):  # type: ignore[arg-type]
+    for text in backend().audit.export(wanted, chosen):  # type: ignore[arg-type]
         print(text, end="")
 
 
 @app.command()
+@local_only("audit checkpoint")
 def checkpoint(as_json: AsJson = False) -> None:
     """Sign what the log holds now; the line, kept on another machine, is what `verify --expect` takes."""
-    made = _audit_log().checkpoint()
+    from app.cli.local import LocalAudit
+
+    made = LocalAudit().log.checkpoint()
     if as_json:
         output.show_json(vars(made))
     else:
         print(f"{made.id}:{made.hash}")
-
-
-def _audit_log() -> "AuditLog":
-    from app.services.auditing import AuditLog
-    from app.services.installation import open_installation
-    from app.services.secrets import load_audit_key
-    from app.settings import get_settings
-
-    settings = get_settings()
-    database = open_installation(settings).database
-    return AuditLog(database, load_audit_key(settings), settings.results_dir)
 
 
 def _filter(

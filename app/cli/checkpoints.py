@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.server import local_only
+
 if TYPE_CHECKING:
     from app.db.session import Database
     from app.runs.directory import RunDirectory
@@ -17,6 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")
 
 
 @app.command("list")
+@local_only("checkpoints list")
 def list_(run: Run, as_json: AsJson = False) -> None:
     """List a run's checkpoints; every file is compared with what was saved."""
     from app.tools.checkpoint_manager import show_list
@@ -25,6 +28,7 @@ def list_(run: Run, as_json: AsJson = False) -> None:
 
 
 @app.command()
+@local_only("checkpoints prune")
 def prune(run: Run, keep: Keep = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove checkpoints that no reason keeps; without --yes only show which."""
     from app.tools.checkpoint_manager import show_pruning

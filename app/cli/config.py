@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import output
+from app.cli.server import local_only
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -13,6 +14,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
 
 @app.command()
+@local_only("config show")
 def show(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file.", show_default=False)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting.")] = None,

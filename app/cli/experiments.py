@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import output
+from app.cli.backend import backend
+from app.cli.server import local_only
 
 if TYPE_CHECKING:
     from app.services.installation import Installation
@@ -27,9 +29,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    from app.services.experiments import list_experiments
-
-    found = list_experiments(_installation(), where, sort, limit)
+    found = backend().experiments.list(where, sort, limit)
     if as_json:
         output.show_json(found)
     elif not found and where is None:
@@ -44,13 +44,12 @@ def list_(
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show one run: state, scores, settings, lineage, checkpoints."""
-    from app.services.experiments import flatten
-    from app.services.experiments import show as show_run
-
-    found = show_run(_installation(), name)
+    found = backend().experiments.show(name)
     if as_json:
         output.show_json(found)
         return
+    from app.services.experiments import flatten
+
     facts = {key: found[key] for key in ("state", "stage", "created_at", "base_model", "dataset", "owner", "dir")}
     facts |= flatten(found["lineage"])
     if found["error"]:
@@ -68,12 +67,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @app.command()
 def compare(names: Names, as_json: AsJson = False) -> None:
     """Show where runs differ: settings, data, plan, scores."""
-    from app.services.experiments import compare as compare_runs
-
     different = list(dict.fromkeys(names))
     if len(different) < 2:
         raise typer.BadParameter("name at least two different runs")
-    found = compare_runs(_installation(), different)
+    found = backend().experiments.compare(different)
     if as_json:
         output.show_json(found)
         return
@@ -86,6 +83,7 @@ def compare(names: Names, as_json: AsJson = False) -> None:
 
 
 @app.command()
+@local_only("experiments analyze")
 def analyze(
     names: Names,
     as_json: AsJson = False,
@@ -111,20 +109,27 @@ def export(
     ] = None,
 ) -> None:
     """Write one run to a file: record and metrics (json, csv) or its directory without checkpoints (zip, tar.gz)."""
+    from app.runs.files import write_bytes_atomic
     from app.services import export as exporting
 
     to_stdout = out == Path("-")
     chosen = format_ or ("json" if to_stdout else exporting.format_of(out) if out else "zip")
     kind = exporting.format_of(Path(f"run.{chosen}"))
+    runs = backend().experiments
     if to_stdout:
-        print(exporting.export_text(_installation(), name, kind), end="")
+        print(runs.export_text(name, kind), end="")
         return
     path = out or Path(f"{name}.{kind}")
-    exporting.export_run(_installation(), name, path, kind)
+    exporting.refuse_existing(path)
+    if kind in ("json", "csv"):
+        write_bytes_atomic(path, runs.export_text(name, kind).encode())
+    else:
+        runs.export_archive(name, path, kind)
     print(output.printable(str(path)))
 
 
 @app.command()
+@local_only("experiments verify")
 def verify(name: Name, as_json: AsJson = False) -> None:
     """Repeat the proof: a fresh process scores the saved model; files are compared with the receipt."""
     from app.services.experiments import find_run
@@ -141,6 +146,7 @@ def verify(name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command("import")
+@local_only("experiments import")
 def import_(path: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run.")]) -> None:
     """Record a run that was made without this database."""
     from app.services.registration import import_run
@@ -151,9 +157,7 @@ def import_(path: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Direct
 @app.command()
 def assign(name: Name, owner: Annotated[str, typer.Argument(metavar="USER", help="'' takes it from all.")]) -> None:
     """Make somebody the owner of a run."""
-    from app.services.experiments import assign as assign_run
-
-    assign_run(_installation(), name, owner or None)
+    backend().experiments.assign(name, owner or None)
     print(f"{name} belongs to {output.printable(owner) or 'nobody'}")
 
 
@@ -164,18 +168,14 @@ def delete(
 ) -> None:
     """Delete a run, its directory included; without --yes only show what would go."""
     from app.domain.quantities import format_bytes
-    from app.services.experiments import delete as delete_run
-    from app.services.experiments import describe_deletion
 
-    installation = _installation()
-    path, size = describe_deletion(installation, name)
+    runs = backend().experiments
+    what, size = runs.deletion(name)
     if yes:
-        delete_run(installation, name)
+        runs.delete(name)
         print(f"deleted {name} ({format_bytes(size)})")
     else:
-        print(
-            f"{output.printable(str(path))} ({format_bytes(size)}) and its record would go; give --yes to delete them"
-        )
+        print(f"{output.printable(what)} ({format_bytes(size)}) and its record would go; give --yes to delete them")
 
 
 @app.command()
@@ -185,15 +185,10 @@ def logs(
     """Print a run's log."""
     import sys
 
-    from app.services.experiments import find_run, latest_run
-
-    installation = _installation()
-    run = find_run(installation, name) if name else latest_run(installation)
-    print(f"== {run.log}", file=sys.stderr)
-    if run.log.is_file():
-        with run.log.open(encoding="utf-8", errors="replace") as log:
-            for line in log:
-                print(output.printable(line), end="")
+    place, lines = backend().experiments.log(name)
+    print(output.printable(f"== {place}"), file=sys.stderr)
+    for line in lines:
+        print(output.printable(line), end="")
 
 
 def _installation() -> "Installation":

@@ -2,6 +2,8 @@
 
 import typer
 
+from app.cli.server import local_only
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -11,6 +13,7 @@ def keys() -> None:
 
 
 @app.command()
+@local_only("keys rotate")
 def rotate() -> None:
     """Sign with a new key from now on; whoever is signed in stays so, and a running API needs no restart."""
     from app.cli.caller import local_caller

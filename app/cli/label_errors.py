@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import data_progress, output
+from app.cli.server import local_only
 
 if TYPE_CHECKING:
     from app.data.label_review import Labelled
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 70
 
 
+@local_only("data label-errors")
 def label_errors(
     file: Annotated[str, typer.Argument(metavar="FILE|NAME@V", help=output.DATA_SOURCES + ", or a stored version")],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",

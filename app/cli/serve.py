@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
+from app.cli.server import local_only
 
+
+@local_only("serve")
 def serve(
     run: Annotated[
         str | None, typer.Option("--run", help="exact run, or experiment (its newest run); default: the newest run")

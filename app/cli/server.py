@@ -26,21 +26,28 @@ def chosen() -> str | None:
     return get_settings().finetune_server or None
 
 
+def refuse(name: str) -> None:
+    """InvalidInput where a server was named for what works on this machine alone."""
+    address = chosen()
+    if address is None:
+        return
+    from app.domain.errors import InvalidInput
+
+    how = "leave --server out" if _given.get() else "give --server '', which goes before FINETUNE_SERVER"
+    raise InvalidInput(
+        f"finetune {name} works on this machine alone, not on {address}",
+        hint=f"{how}, or type it on the server itself",
+        code="command.local",
+    )
+
+
 def local_only(name: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Declares that a command works on this machine alone; InvalidInput where a server was named for it."""
 
     def declare(command: Callable[P, Result]) -> Callable[P, Result]:
         @wraps(command)
         def run(*arguments: P.args, **options: P.kwargs) -> Result:
-            if server := chosen():
-                from app.domain.errors import InvalidInput
-
-                how = "leave --server out" if _given.get() else "give --server '', which goes before FINETUNE_SERVER"
-                raise InvalidInput(
-                    f"finetune {name} works on this machine alone, not on {server}",
-                    hint=f"{how}, or type it on the server itself",
-                    code="command.local",
-                )
+            refuse(name)
             return command(*arguments, **options)
 
         run.local_only = name  # type: ignore[attr-defined]

@@ -5,9 +5,9 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from app.db.repositories import experiments, metrics
 from app.domain.errors import Conflict, InvalidInput
@@ -28,10 +28,15 @@ def format_of(path: Path) -> Format:
     raise InvalidInput(f"cannot tell the format from {path.name!r}", hint=f"end it with .{', .'.join(FORMATS)}")
 
 
-def export_run(installation: Installation, name: str, path: Path, kind: Format) -> None:
-    """Write one run to a new file; Conflict when the file exists."""
+def refuse_existing(path: Path) -> None:
+    """Conflict when there is something already where a file shall be written."""
     if path.exists():
         raise Conflict(f"{path} exists already", hint="choose another --out")
+
+
+def export_run(installation: Installation, name: str, path: Path, kind: Format) -> None:
+    """Write one run to a new file; Conflict when the file exists."""
+    refuse_existing(path)
     if kind in ("json", "csv"):
         write_bytes_atomic(path, export_text(installation, name, kind).encode())
     else:
@@ -45,17 +50,22 @@ def export_text(installation: Installation, name: str, kind: Format) -> str:
         found = experiments.get(session, name)
         assert found is not None
         rows = metrics.points(session, found.experiment.id)
+    points = [{"kind": p.kind, "step": p.step, "attempt": p.attempt, "time": p.time, "values": p.values} for p in rows]
+    return as_text(record, points, kind)
+
+
+def as_text(record: dict[str, Any], points: Sequence[dict[str, Any]], kind: Format) -> str:
+    """A described run and its metric points in a text format; InvalidInput for an archive."""
     if kind == "json":
-        points = [
-            {"kind": p.kind, "step": p.step, "attempt": p.attempt, "time": p.time, "values": p.values} for p in rows
-        ]
         return json.dumps({**record, "points": points}, ensure_ascii=False, indent=2) + "\n"
+    if kind != "csv":
+        raise InvalidInput(f"{kind} is no text", hint="choose json or csv, or give --out a file's name")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("kind", "step", "attempt", "time", "metric", "value"))
-    for p in rows:
-        for metric, value in p.values.items():
-            writer.writerow((p.kind, p.step, p.attempt, p.time, metric, value))
+    for point in points:
+        for metric, value in point["values"].items():
+            writer.writerow((point["kind"], point["step"], point["attempt"], point["time"], metric, value))
     return text.getvalue()
 
 
