@@ -159,7 +159,7 @@ ENDPOINTS = {
     ("app.main", "get", "/experiments/{name}"): LATER,
     ("app.main", "get", "/experiments/compare"): LATER,
     ("app.main", "get", "/audit/logs"): LATER,
-    ("app.main", "post", "/datasets"): LATER,
+    ("app.main", "post", "/datasets"): DELIVERED,
     ("app.main", "get", "/health"): LATER,
     ("app.main", "get", "/ready"): LATER,
     ("app.main", "get", "/metrics"): LATER,

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from app.domain import errors
 from app.domain.errors import PlatformError
 from app.schemas.problem import Problem, ProblemPlace
+from app.services.version_views import findings_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,9 @@ def problem(
     hint: str = "",
     places: list[ProblemPlace] | None = None,
     headers: dict[str, str] | None = None,
+    **more: Any,
 ) -> JSONResponse:
-    """An answer that says no."""
+    """An answer that says no; `more` are the fields of Problem that few of them have."""
     body = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -88,8 +90,10 @@ def problem(
         request_id=request_id_of(request),
         hint=hint,
         errors=places or [],
+        **more,
     )
-    content = body.model_dump(exclude={name for name in ("hint", "errors") if not getattr(body, name)})
+    optional = ("hint", "errors", "findings", "choices")
+    content = body.model_dump(mode="json", exclude={name for name in optional if not getattr(body, name)})
     return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
@@ -123,7 +127,12 @@ def _refused(request: Request, error: PlatformError) -> JSONResponse:
     if status == 500:
         logger.error("request %s failed", request_id_of(request), exc_info=error)
     places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in error.places]
-    return problem(request, status, error.code, error.message, hint=error.hint, places=places, headers=headers)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.DataBlocked):
+        more["findings"] = findings_of(error.reports)
+    elif isinstance(error, errors.AmbiguousColumns):
+        more["choices"] = error.choices
+    return problem(request, status, error.code, error.message, hint=error.hint, places=places, headers=headers, **more)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -55,10 +55,10 @@ class RequestIds:
 class BodyLimit:
     """A request body that is too large, or grows so, is refused before it is held in memory.
 
-    `limit_of` gives the bytes a path may take.
+    `limit_of` gives the bytes a request may take.
     """
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[Scope], int]) -> None:
         self._app, self._limit_of = app, limit_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._limit_of(scope["path"])
+        limit = self._limit_of(scope)
         announced = dict(scope.get("headers", ())).get(b"content-length", b"")
         received = 0
         too_large = HTTPException(413, f"the body is larger than {limit} bytes")

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.schemas.datasets import DatasetFinding
+
 
 class ProblemPlace(BaseModel):
     """One fault in a request: where, as a JSON pointer (`/training/learning_rate`), and what is wrong there."""
@@ -39,3 +41,5 @@ class Problem(BaseModel):
     request_id: str
     hint: str = ""
     errors: list[ProblemPlace] = Field(default_factory=list)
+    findings: list[DatasetFinding] = Field(default_factory=list, description="of `data.blocked`: what is in the file")
+    choices: list[str] = Field(default_factory=list, description="of `data.ambiguous_columns`: which columns could be it")

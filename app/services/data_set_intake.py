@@ -3,7 +3,7 @@
 Whose name it becomes is decided before the files are read; rows are read by a child process alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.auth.permissions import may_change
@@ -44,7 +44,7 @@ def add(
         uploads.change(session, upload.id, dataset=form.name, state=uploads.CHECKING, filename=_shown(upload))
         platform.audit.append(session, caller, "dataset.create", f"dataset:{form.name}", "started", details)
     try:
-        if respond_async or upload.received_bytes > IN_BACKGROUND_BYTES:
+        if is_for_a_worker(upload, respond_async=respond_async):
             return 202, _submit(platform, caller, upload, "add", fields)
         created = _store(platform, caller, _work("add", platform, upload, fields), upload.id, stopped)
     except PlatformError as error:
@@ -62,9 +62,20 @@ def validate(
         "base_model": _known_model(form.base_model),
         "max_length": form.max_length,
     }
-    if respond_async or upload.received_bytes > IN_BACKGROUND_BYTES:
+    if is_for_a_worker(upload, respond_async=respond_async):
         return 202, _submit(platform, caller, upload, "validate", fields)
     return 200, ValidatedFile.model_validate(data_work.run(_work("validate", platform, upload, fields), stopped))
+
+
+def is_for_a_worker(upload: Upload, *, respond_async: bool) -> bool:
+    """Whether files are checked by a worker, not while their sender waits."""
+    return respond_async or upload.received_bytes > IN_BACKGROUND_BYTES
+
+
+def accepted_before(effects: Sequence[str]) -> tuple[int, Accepted] | None:
+    """The answer of an earlier request that left its files to a worker, by what it changed (`task:ID`)."""
+    tasks = [resource.removeprefix("task:") for resource in effects if resource.startswith("task:")]
+    return (202, Accepted(task_id=tasks[0], experiment=None, status=TaskState.PENDING)) if tasks else None
 
 
 def run_task(

@@ -73,6 +73,8 @@ def run(work: Work, stopped: Stopped, progress: Progress = no_progress) -> dict[
     TooLarge where it takes more than its bounds, DataUnreadable where it crashes over a file, ServiceUnavailable where
     `stopped` says that nobody waits any more.
     """
+    if stopped():
+        raise _stopped()
     temporary = work.directory / "tmp"
     temporary.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "app.services.data_child"]
@@ -161,9 +163,7 @@ class _Watch:
     def _check(self) -> None:
         bounds = self._work.bounds
         if self._stopped():
-            raise errors.ServiceUnavailable(
-                "it was stopped before it was done", hint="send the request again", code="request.stopped"
-            )
+            raise _stopped()
         if time.monotonic() > self._deadline:
             raise _too_slow(bounds.seconds)
         if _resident_bytes(self._process.pid) > bounds.memory_bytes:
@@ -188,6 +188,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def _stopped() -> PlatformError:
+    return errors.ServiceUnavailable(
+        "it was stopped before it was done", hint="send the request again", code="request.stopped"
+    )
 
 
 def _too_slow(seconds: float) -> PlatformError:
@@ -231,7 +237,9 @@ def _error(described: dict[str, Any]) -> PlatformError:
     message, hint = described["message"], described["hint"]
     kind = getattr(errors, described["kind"], PlatformError)
     if kind is errors.AmbiguousColumns:
-        return errors.AmbiguousColumns(message, role=described["role"], choices=described["choices"], hint=hint)
+        unclear = errors.AmbiguousColumns(message, role=described["role"], choices=described["choices"], hint=hint)
+        unclear.places = [(f"/{unclear.role}_column", f"one of {', '.join(unclear.choices)}")]
+        return unclear
     if kind is errors.DataBlocked:
         reports = {split: ValidationReport.model_validate(one) for split, one in described["reports"].items()}
         return errors.DataBlocked(message, hint=hint, reports=reports)

@@ -2,6 +2,14 @@
 
 from fastapi import APIRouter
 
-from app.api.routes import api_keys, audit, auth, me, users
+from app.api.routes import api_keys, audit, auth, datasets, me, shares, users
 
-ROUTERS: list[APIRouter] = [auth.router, me.router, api_keys.router, users.router, audit.router]
+ROUTERS: list[APIRouter] = [
+    auth.router,
+    me.router,
+    api_keys.router,
+    users.router,
+    audit.router,
+    datasets.router,
+    shares.router,
+]
