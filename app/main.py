@@ -14,9 +14,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from app.api import denials, errors
+from app.api.event_streams import Follower
 from app.api.middleware import BodyLimit, HostCheck, RequestIds
+from app.api.request_numbers import CountRequests
 from app.api.routes import ROUTERS
-from app.services import first_administrator
+from app.monitor.exporter import RequestNumbers
+from app.services import first_administrator, task_outputs
+from app.services.health import ReadinessProbe
 from app.services.platform import Platform, open_platform
 from app.settings import Settings, get_settings
 
@@ -45,6 +49,9 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     )
     if platform:
         app.state.platform = platform
+    app.state.readiness = ReadinessProbe()
+    app.state.follower = Follower(lambda watched: task_outputs.look(app.state.platform, watched))
+    app.state.request_numbers = RequestNumbers()
     errors.install(app, denials.record)
     for router in ROUTERS:
         app.include_router(router)
@@ -59,6 +66,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
         )
     app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
     app.add_middleware(RequestIds)
+    app.add_middleware(CountRequests, numbers=app.state.request_numbers)
     return app
 
 
@@ -100,6 +108,13 @@ def _declare_problems(app: FastAPI) -> None:
             schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas["Problem"] = schema
+        # FastAPI adds its own 422 to what declares none: for parameters of a path that may be any text.
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                    del operation["responses"]["422"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

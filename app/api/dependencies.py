@@ -28,11 +28,10 @@ def get_platform(request: Request) -> Platform:
 PlatformDep = Annotated[Platform, Depends(get_platform)]
 
 
-def get_current_user(
-    request: Request,
-    platform: PlatformDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Principal:
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def get_current_user(request: Request, platform: PlatformDep, credentials: Credentials) -> Principal:
     """Whose token or API key this is; Unauthenticated without a valid one."""
     if credentials is None:
         raise Unauthenticated("this needs a sign-in", hint="send `Authorization: Bearer TOKEN`; POST /login gives one")

@@ -2,7 +2,23 @@
 
 from fastapi import APIRouter
 
-from app.api.routes import api_keys, audit, auth, datasets, me, shares, users
+from app.api.routes import (
+    api_keys,
+    artifacts,
+    audit,
+    auth,
+    config,
+    datasets,
+    experiments,
+    health,
+    me,
+    plan,
+    shares,
+    task,
+    tasks,
+    train,
+    users,
+)
 
 ROUTERS: list[APIRouter] = [
     auth.router,
@@ -10,6 +26,14 @@ ROUTERS: list[APIRouter] = [
     api_keys.router,
     users.router,
     audit.router,
+    train.router,
+    plan.router,
+    config.router,
+    task.router,
+    tasks.router,
+    experiments.router,
+    artifacts.router,
+    health.router,
     datasets.router,
     shares.router,
 ]

@@ -25,6 +25,30 @@ def points(session: Session, experiment_id: int, kind: str | None = None) -> lis
     return list(session.scalars(query.order_by(MetricPointRow.id)))
 
 
+def point_ids(
+    session: Session, experiment_id: int, kinds: Sequence[str], since: int, limit: int
+) -> list[tuple[int, str]]:
+    """Ids and kinds of the points after an id, in the order they were reported; no `kinds` means all."""
+    query = select(MetricPointRow.id, MetricPointRow.kind).where(
+        MetricPointRow.experiment_id == experiment_id, MetricPointRow.id > since
+    )
+    if kinds:
+        query = query.where(MetricPointRow.kind.in_(kinds))
+    return [(row.id, row.kind) for row in session.execute(query.order_by(MetricPointRow.id).limit(limit))]
+
+
+def points_of(session: Session, ids: Sequence[int]) -> list[MetricPointRow]:
+    """The points with these ids, in the order they were reported."""
+    query = select(MetricPointRow).where(MetricPointRow.id.in_(ids))
+    return list(session.scalars(query.order_by(MetricPointRow.id)))
+
+
+def newest_point(session: Session, experiment_id: int, kind: str) -> MetricPointRow | None:
+    """The latest report of a kind."""
+    query = select(MetricPointRow).where(MetricPointRow.experiment_id == experiment_id, MetricPointRow.kind == kind)
+    return session.scalar(query.order_by(MetricPointRow.id.desc()).limit(1))
+
+
 def put_evaluation(session: Session, experiment_id: int, split: str, metrics: dict[str, Any]) -> None:
     """Store the final scores of a split, in place of earlier ones."""
     session.execute(

@@ -1,0 +1,166 @@
+"""Experiments for whoever may see them: their owner, those they are shared with, administrators."""
+
+import re
+from collections.abc import Sequence
+
+from app.auth.permissions import may_change, may_read
+from app.db.repositories import experiments, metrics, shares, users
+from app.db.repositories.experiments import NEWEST_FIRST, ExperimentRecord, ListedExperiment
+from app.db.session import Session
+from app.domain.errors import Conflict, Forbidden, Hidden, InvalidInput, NotFound
+from app.domain.filters import parse_filter, parse_sort
+from app.domain.principal import Caller, Principal
+from app.domain.task import TaskState
+from app.domain.train_config import RUN_NAME_PATTERN
+from app.runs.directory import RunDirectory
+from app.runs.files import tree_size
+from app.runs.lock import is_locked
+from app.schemas.experiments import Comparison, Deletion, ExperimentItem, ExperimentView
+from app.schemas.paging import Page
+from app.services.authentication import signed_in
+from app.services.experiments import describe, differences, removing, summary
+from app.services.paging import decode_cursor, encode_cursor
+from app.services.platform import Platform
+
+MAX_COMPARED = 20
+MAX_SORT_KEYS = 4
+KIND = "experiment"
+
+
+def list_page(
+    platform: Platform,
+    principal: Principal,
+    *,
+    everyone: bool,
+    where: str | None,
+    sort: str | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[ExperimentItem]:
+    """A page of all experiments, or of one's own and those shared with one; newest first unless `sort` says otherwise.
+
+    InvalidInput where `where`, `sort` or `cursor` cannot be read.
+    """
+    condition = parse_filter(where) if where else None
+    order = parse_sort(sort) if sort else NEWEST_FIRST
+    if len(order) > MAX_SORT_KEYS:
+        raise InvalidInput(f"a list is sorted by at most {MAX_SORT_KEYS} columns", code="filter.invalid")
+    scope = f"experiments {everyone or principal.username!r} {where!r} {order}"
+    after = decode_cursor(cursor, scope, experiments.sort_kinds(order)) if cursor else None
+    with platform.installation.database.read() as session:
+        found = experiments.page(
+            session,
+            condition,
+            order,
+            after=after,
+            limit=limit,
+            readable_by=None if everyone else principal.username,
+        )
+        items = [_item(one) for one in found.items]
+    return Page(items=items, total=found.total, next=encode_cursor(scope, found.last) if found.last else None)
+
+
+def _item(record: ListedExperiment) -> ExperimentItem:
+    return ExperimentItem.model_validate(summary(record))
+
+
+def show(platform: Platform, principal: Principal, name: str) -> ExperimentView:
+    """One experiment in full; NotFound where there is none the principal may see."""
+    with platform.installation.database.read() as session:
+        return ExperimentView.model_validate(describe(session, readable(session, principal, name)))
+
+
+def compare(platform: Platform, principal: Principal, names: Sequence[str]) -> Comparison:
+    """Where runs differ; NotFound for the first that the principal may not see."""
+    different = list(dict.fromkeys(names))
+    if not 2 <= len(different) <= MAX_COMPARED:
+        raise InvalidInput(f"{len(different)} runs cannot be compared", hint=f"name 2 to {MAX_COMPARED} different runs")
+    with platform.installation.database.read() as session:
+        views = [describe(session, readable(session, principal, name)) for name in different]
+    return Comparison.model_validate(differences(views))
+
+
+def readable(session: Session, principal: Principal, name: str) -> ExperimentRecord:
+    """The experiment called so; NotFound unless the principal may see it."""
+    record = experiments.get(session, name) if re.fullmatch(RUN_NAME_PATTERN, name) else None
+    if record is None:
+        raise NotFound(_unknown(name), hint=_HINT)
+    owner = record.experiment.owner
+    if not may_read(principal, owner) and not shares.is_shared(session, KIND, name, principal.username):
+        raise Hidden(_unknown(name), hint=_HINT, resource=f"{KIND}:{name}")
+    return record
+
+
+def changeable(session: Session, principal: Principal, name: str) -> ExperimentRecord:
+    """The experiment called so; NotFound unless the principal may see it, Forbidden unless it may change it."""
+    record = readable(session, principal, name)
+    if not may_change(principal, record.experiment.owner):
+        raise Forbidden(f"experiment {name!r} is shared with you for reading", hint="ask its owner")
+    return record
+
+
+_HINT = "`GET /me/experiments` lists yours"
+
+
+def _unknown(name: str) -> str:
+    return f"there is no experiment {name[:100]!r}"
+
+
+def describe_deletion(platform: Platform, principal: Principal, name: str) -> Deletion:
+    """First step of deleting: what would go. Conflict while the run waits for its turn or is being written."""
+    with platform.installation.database.read() as session:
+        record = changeable(session, principal, name)
+        run = _deletable(platform, record)
+        return Deletion(
+            name=name,
+            size_bytes=tree_size(run.path) if run.path.is_dir() else 0,
+            num_checkpoints=len(metrics.checkpoints(session, record.experiment.id)),
+            shared_with=[share.grantee for share in shares.of(session, KIND, name)],
+            confirm=name,
+        )
+
+
+def delete(platform: Platform, caller: Caller, name: str, confirm: str | None) -> None:
+    """Second step: remove rows, shares and directory. InvalidInput where `confirm` does not repeat the name."""
+    principal = signed_in(caller)
+    with platform.installation.database.read() as session:
+        record = changeable(session, principal, name)
+    if confirm != name:
+        raise InvalidInput(
+            "deleting takes the files away for good, so it asks for a confirmation",
+            hint=f"`GET /experiments/{name}/deletion` says what would go; then send `?confirm={name}`",
+            code="confirm.missing",
+        )
+    with removing(platform.installation, record) as session:
+        record = changeable(session, principal, name)
+        _deletable(platform, record)
+        experiments.delete(session, record.experiment.id)
+        shares.remove(session, KIND, name)
+        platform.audit.append(
+            session, caller, "experiment.delete", f"{KIND}:{name}", details={"owner": record.experiment.owner}
+        )
+
+
+def assign(platform: Platform, caller: Caller, name: str, owner: str | None) -> ExperimentItem:
+    """Make somebody the owner of a run; None takes it from everybody. NotFound for a run or an account unknown."""
+    with platform.installation.database.write() as session:
+        record = changeable(session, signed_in(caller), name)
+        if owner is not None and users.get(session, owner) is None:
+            raise NotFound(f"there is no account {owner!r}", hint="`GET /users` lists them")
+        before = record.experiment.owner
+        experiments.set_owner(session, record.experiment.id, owner)
+        platform.audit.append(
+            session, caller, "experiment.assign", f"{KIND}:{name}", details={"from": before, "to": owner}
+        )
+    with platform.installation.database.read() as session:
+        return _item(readable(session, signed_in(caller), name))
+
+
+def _deletable(platform: Platform, record: ExperimentRecord) -> RunDirectory:
+    name, state = record.experiment.name, record.summary.state
+    run = RunDirectory(platform.installation.results_dir / record.experiment.run_dir)
+    if state is not None and not TaskState(state).is_final:
+        raise Conflict(f"experiment {name!r} is {state}", hint="cancel its task first", code="run.locked")
+    if run.path.is_dir() and is_locked(run):
+        raise Conflict(f"experiment {name!r} is being written", hint="try again in a moment", code="run.locked")
+    return run
