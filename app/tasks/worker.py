@@ -104,7 +104,12 @@ class Worker:
 def run_worker(settings: Settings, name: str = "worker", kinds: Sequence[TaskKind] = tuple(TaskKind)) -> None:
     """Work until SIGTERM or SIGINT; then save what runs, leave it to others, and return."""
     configure_logging(sys.stdout)
-    platform = open_platform(settings, CeleryQueue(settings))
+    work_for(open_platform(settings, CeleryQueue(settings)), name, kinds)
+
+
+def work_for(platform: Platform, name: str, kinds: Sequence[TaskKind] = tuple(TaskKind)) -> None:
+    """As `run_worker`, for an installation that is open already; signals and logging are this process's own."""
+    settings = platform.settings
     capacity = machine_capacity(settings, kinds)
     worker = Worker(platform, capacity, Heartbeat(settings, name))
     celery = make_celery(settings)
