@@ -25,8 +25,9 @@ _TAIL_BYTES = 4096
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The log's last event at a time."""
+    """The log's last event at a time; `number` counts checkpoints, so that one that was removed is missed."""
 
+    number: int
     id: int
     hash: str
     time: str
@@ -45,13 +46,14 @@ class CheckpointFile:
         with self._lock:
             if not self._is_due(head, now):
                 return
-            self._newest = self._last()
+            self._catch_up()
             if self._is_due(head, now):
                 self._add(head, now)
 
     def add(self, head: AuditHead, now: datetime) -> Checkpoint:
         """Add a checkpoint; AuditUnavailable where it cannot be written."""
         with self._lock:
+            self._catch_up()
             return self._add(head, now)
 
     def read(self) -> Iterator[tuple[int, Checkpoint | None]]:
@@ -71,8 +73,9 @@ class CheckpointFile:
         return head.last_id - newest.id >= EVERY_EVENTS or now - datetime.fromisoformat(newest.time) >= EVERY
 
     def _add(self, head: AuditHead, now: datetime) -> Checkpoint:
-        added = Checkpoint(head.last_id, head.last_hash, rfc3339(now))
-        signature = sign(self._key, "checkpoint", added.id, added.hash, added.time)
+        number = self._newest.number + 1 if self._newest else 1
+        added = Checkpoint(number, head.last_id, head.last_hash, rfc3339(now))
+        signature = sign(self._key, "checkpoint", *vars(added).values())
         line = json.dumps({**vars(added), "signature": signature}).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +87,12 @@ class CheckpointFile:
             ) from error
         self._newest = added
         return added
+
+    def _catch_up(self) -> None:
+        """Take over what other processes added; a file that lost lines does not make this one forget them."""
+        last = self._last()
+        if self._newest is None or (last is not None and last.number > self._newest.number):
+            self._newest = last
 
     def _last(self) -> Checkpoint | None:
         """The newest checkpoint in the file, which another process may have written."""
@@ -98,11 +107,11 @@ class CheckpointFile:
     def _parsed(self, line: bytes) -> Checkpoint | None:
         try:
             value = json.loads(line)
-            found = Checkpoint(int(value["id"]), str(value["hash"]), str(value["time"]))
+            found = Checkpoint(int(value["number"]), int(value["id"]), str(value["hash"]), str(value["time"]))
             signature = str(value["signature"])
         except (ValueError, TypeError, KeyError):
             return None
-        return found if is_signed(signature, self._key, "checkpoint", found.id, found.hash, found.time) else None
+        return found if is_signed(signature, self._key, "checkpoint", *vars(found).values()) else None
 
 
 def _append_whole(path: Path, line: bytes) -> None:

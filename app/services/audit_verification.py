@@ -11,8 +11,8 @@ from app.services.audit_checkpoints import EVERY_EVENTS, Checkpoint
 from app.services.auditing import AuditLog
 
 CHUNK = 1_000
-_MAX_UNSIGNED = 2 * EVERY_EVENTS
-"""Events that may follow the last checkpoint; one falls due EVERY_EVENTS after the last, between transactions."""
+MAX_BEFORE_FIRST = 2 * EVERY_EVENTS
+"""Events there may be without a checkpoint; the first one falls due with the second event."""
 
 
 def verify(
@@ -29,7 +29,7 @@ def verify(
     # Before the database, since a checkpoint made later names an event this check does not see.
     marks = _marks(audit)
     if expected is not None:
-        marks.add(Checkpoint(*expected, time=""), "noted outside")
+        marks.add(*expected, "noted outside")
     with audit.database.read() as session:
         head = repository.head(session)
         total = repository.last_id(session)
@@ -53,10 +53,10 @@ class _Marks:
     hashes: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     faults: list[AuditFault] = field(default_factory=list)
     count: int = 0
-    newest: Checkpoint | None = None
+    first: Checkpoint | None = None
 
-    def add(self, mark: Checkpoint, reason: str) -> None:
-        self.hashes.setdefault(mark.id, []).append((mark.hash, reason))
+    def add(self, event_id: int, hash_: str, reason: str) -> None:
+        self.hashes.setdefault(event_id, []).append((hash_, reason))
 
     def compare(self, event_id: int, hash_: str) -> Iterator[AuditFault]:
         for wanted, reason in self.hashes.get(event_id, ()):
@@ -64,7 +64,7 @@ class _Marks:
                 yield AuditFault(event_id, f"event {event_id} is not the one {reason}")
 
     def missing(self, last_id: int) -> Iterator[AuditFault]:
-        """Checkpoints beyond the end of the log, and an end of the log too far beyond the checkpoints."""
+        """Events that a checkpoint names and that are not there; checkpoints that must have been."""
         beyond = max(self.hashes, default=0)
         if beyond > last_id:
             _hash, reason = self.hashes[beyond][0]
@@ -73,20 +73,27 @@ class _Marks:
                 f"events {last_id + 1} to {beyond} are missing, the last of which was {reason}: "
                 "the log was cut, or the database was put back to an older one",
             )
-        newest = self.newest.id if self.newest else 0
-        if last_id > newest + _MAX_UNSIGNED:
-            yield AuditFault(None, f"there is no checkpoint after event {newest}, and the log has {last_id} events")
+        unsigned = self.first.id if self.first else last_id
+        if unsigned > MAX_BEFORE_FIRST:
+            yield AuditFault(
+                None, f"there is no checkpoint of the first {unsigned} events: the file was removed or cut"
+            )
 
 
 def _marks(audit: AuditLog) -> _Marks:
-    marks = _Marks()
-    for number, mark in audit.checkpoints.read():
+    marks, path, number = _Marks(), audit.checkpoints.path, 0
+    for line, mark in audit.checkpoints.read():
         if mark is None:
-            marks.faults.append(AuditFault(None, f"{audit.checkpoints.path}:{number}: damaged, or not signed here"))
+            marks.faults.append(AuditFault(None, f"{path}:{line}: damaged, or not signed here"))
             continue
+        if mark.number != number + 1:
+            marks.faults.append(
+                AuditFault(None, f"{path}:{line}: checkpoint {mark.number} follows checkpoint {number}")
+            )
+        number = mark.number
         marks.count += 1
-        marks.newest = mark
-        marks.add(mark, f"signed in a checkpoint of {mark.time}")
+        marks.first = marks.first or mark
+        marks.add(mark.id, mark.hash, f"signed in a checkpoint of {mark.time}")
     return marks
 
 

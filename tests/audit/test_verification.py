@@ -12,6 +12,7 @@ from app.db.repositories import audit as repository
 from app.db.session import open_database
 from app.monitor.audit_utils import GENESIS_HASH, event_hash
 from app.services.audit_checkpoints import EVERY_EVENTS
+from app.services.audit_verification import MAX_BEFORE_FIRST
 from app.services.audit_verification import verify as verify_log
 from app.services.auditing import AuditLog
 from tests.audit.events import KEY, LOCAL, columns, record_and_drop
@@ -251,12 +252,31 @@ def test_a_checkpoint_that_was_changed_or_forged_is_found(audit: AuditLog, fill:
     ]
 
 
-def test_checkpoints_that_were_removed_are_missed(audit: AuditLog, fill: Fill, verify: Verify) -> None:
-    fill(2 * EVERY_EVENTS + 1)
+def test_a_file_of_checkpoints_that_was_removed_is_missed(audit: AuditLog, fill: Fill, verify: Verify) -> None:
+    with audit.database.write() as session:
+        for _ in range(MAX_BEFORE_FIRST + 1):
+            audit.append(session, LOCAL, "a.b", "c:d")
+    fill(2)
     audit.checkpoints.path.unlink()
     ((first, what),) = verify()
     assert first is None
-    assert "no checkpoint after event 0" in what
+    assert f"no checkpoint of the first {MAX_BEFORE_FIRST + 3} events" in what
+
+
+def test_checkpoints_that_were_removed_leave_a_gap_in_their_numbers(
+    audit: AuditLog, fill: Fill, verify: Verify
+) -> None:
+    for _ in range(4):
+        fill(2)
+        audit.checkpoint()
+    path = audit.checkpoints.path
+    lines = path.read_text().splitlines(keepends=True)
+    assert verify() == []
+    path.write_text("".join(lines[:2] + lines[3:]))
+    assert verify() == [(None, f"{path}:3: checkpoint 4 follows checkpoint 2")]
+    path.write_text("".join(lines[:2]))
+    audit.checkpoint()
+    assert verify() == [(None, f"{path}:3: checkpoint 6 follows checkpoint 2")]
 
 
 def test_a_half_written_line_does_not_spoil_the_next_checkpoint(audit: AuditLog, fill: Fill, verify: Verify) -> None:
