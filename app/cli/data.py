@@ -44,7 +44,7 @@ def validate(
     ] = None,
     allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
     block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
-    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv or .jsonl")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv, .jsonl or .parquet")] = None,
     drop: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="--fix: leave out the rows with this finding")
     ] = None,
@@ -82,7 +82,8 @@ def validate(
 
 
 def _check_fix(fix: Path | None, drop: list[str], *, mask: bool) -> None:
-    """InvalidInput where --drop or --mask stand alone, or a code is none of a row's."""
+    """Raise where --drop or --mask stand alone, a code is none of a row's, or OUT cannot be written."""
+    from app.data.cleaning import check_targets
     from app.data.findings import DROPPABLE
     from app.domain.errors import InvalidInput
 
@@ -91,6 +92,8 @@ def _check_fix(fix: Path | None, drop: list[str], *, mask: bool) -> None:
     for code in drop:
         if code not in DROPPABLE:
             raise InvalidInput(f"--drop: no row can be left out for '{code}'", hint=f"one of {', '.join(DROPPABLE)}")
+    if fix is not None:
+        check_targets(fix)
 
 
 def _write_cleaned(checked: "dict[str, Checked]", out: Path, drop: list[str], *, mask: bool) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from app.data import markup, mojibake, personal_data
+from app.data import markup, mojibake, personal_data, whole_rows
 from app.data.exporting import check_target, write_table
 from app.data.readers import Rows
 from app.data.splitting import fold
@@ -29,10 +29,16 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The rows that stay, as (text, label), and every change in file order."""
+    """The rows of `source` that stay, (text, label) by number, and every change in file order."""
 
-    rows: list[tuple[str, str]] = field(default_factory=list)
+    source: Rows
+    cells: dict[int, tuple[str, str]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Text and label of the rows that stay."""
+        return list(self.cells.values())
 
 
 def clean(
@@ -40,12 +46,15 @@ def clean(
 ) -> Cleaned:
     """Repair texts, unite spellings of labels, drop what cannot be used; `held_out` are texts of eval and test files.
 
-    Of duplicates the first stays; of a text with several labels no row stays. Unreadable rows are listed as far as
-    the reader named them (100). `unwanted` maps numbers of rows to leave out to their finding's code; with `mask`
-    personal data is.
+    Of duplicates the first stays; of a text with several labels no row stays. `unwanted` maps numbers of rows to leave
+    out to their finding's code; with `mask` personal data is, in the list of changes too.
     """
     unwanted = unwanted or {}
-    changes = [Change(number, "unreadable_row", "drop", "", "", why) for number, why in rows.unreadable]
+    reasons = dict(rows.unreadable)
+    changes = [
+        Change(number, "unreadable_row", "drop", "", "", reasons.get(number, "could not be read"))
+        for number in rows.unreadable_numbers
+    ]
     kept = _repaired(rows, changes)
     labels_of: dict[str, set[str]] = defaultdict(set)
     for _, text, label in kept:
@@ -55,7 +64,7 @@ def clean(
         key: ("conflicting_label", "the text has several labels") for key, names in labels_of.items() if len(names) > 1
     }
     known[""] = ("empty_text", "nothing is left after repair")
-    staying = []
+    staying: dict[int, tuple[str, str]] = {}
     for number, text, label in kept:
         if _is_unwanted(unwanted.get(number), text) and fold(text) not in known:
             changes.append(Change(number, unwanted[number], "drop", text, "", "asked for with --drop"))
@@ -67,9 +76,20 @@ def clean(
             whole = personal_data.mask(text) if mask else text
             if whole != text:
                 changes.append(Change(number, "personal_data", "repair", whole, whole, "asked for with --mask"))
-            staying.append((whole, label))
+            staying[number] = (whole, label)
             known[fold(text)] = ("duplicate", "text and label of an earlier row")
-    return Cleaned(staying, sorted(changes, key=lambda change: change.row))
+    if mask:
+        changes = [
+            change._replace(before=personal_data.mask(change.before), after=personal_data.mask(change.after))
+            for change in changes
+        ]
+    return Cleaned(rows, staying, sorted(changes, key=lambda change: change.row))
+
+
+REPAIRS = (
+    (mojibake.repair, "UTF-8 that was read as Windows-1252"),
+    (markup.remove, "HTML tags and entities taken out"),
+)
 
 
 def _is_unwanted(code: str | None, text: str) -> bool:
@@ -88,10 +108,11 @@ def _repaired(rows: Rows, changes: list[Change]) -> list[tuple[int, str, str]]:
         if not label.strip():
             changes.append(Change(number, "missing_label", "drop", text, "", "no label"))
             continue
-        whole, name = markup.remove(mojibake.repair(text)), spelling[label]
-        if whole != text:
-            reason = "UTF-8 read as Windows-1252, or HTML"
-            changes.append(Change(number, "encoding_damage", "repair", text, whole, reason))
+        whole, name = text, spelling[label]
+        for repair, reason in REPAIRS:
+            before, whole = whole, repair(whole)
+            if whole != before:
+                changes.append(Change(number, "encoding_damage", "repair", before, whole, reason))
         if name != label:
             changes.append(Change(number, "label_variant", "relabel", label, name, "spelling of the most rows"))
         kept.append((number, whole, name))
@@ -107,18 +128,25 @@ def _spellings(labels: Sequence[str]) -> dict[str, str]:
 
 
 def write(cleaned: Cleaned, out: Path) -> Path:
-    """Write the rows to `out` and the changes beside it; returns the path of the changes.
+    """Write the rows, all their columns, to `out` and the changes beside it; returns the path of the changes.
 
     InvalidInput where the suffix is none of `exporting.FORMATS`, Conflict where either file exists; then neither is
     written.
     """
-    listed = out.with_name(out.name + ".changes.csv")
-    check_target(out, "--fix")
-    check_target(listed, "--fix")
+    listed = check_targets(out)
     write_table(listed, list(Change._fields), cleaned.changes)
     try:
-        write_table(out, ["text", "label"], cleaned.rows)
+        columns = whole_rows.column_names(cleaned.source)
+        write_table(out, columns, list(whole_rows.with_new_cells(cleaned.source, cleaned.cells)))
     except BaseException:
         listed.unlink(missing_ok=True)
         raise
+    return listed
+
+
+def check_targets(out: Path) -> Path:
+    """The file beside `out` that lists the changes; raises as `write` where one of the two cannot be written."""
+    listed = out.with_name(out.name + ".changes.csv")
+    check_target(out, "--fix")
+    check_target(listed, "--fix")
     return listed

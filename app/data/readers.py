@@ -33,7 +33,7 @@ MAX_ROW_BYTES = 2**31 - 1
 class Rows:
     """What a source holds: parallel sequences of row numbers (from 1, header not counted), texts and labels.
 
-    A missing cell is "". `unreadable` has at most 100 of the `num_unreadable` rows, each with the reason.
+    A missing cell is "". `unreadable` has at most 100 of the `unreadable_numbers`, each with the reason.
     """
 
     file: str
@@ -46,7 +46,12 @@ class Rows:
     texts: Sequence[str] = field(default_factory=list)
     labels: Sequence[str] = field(default_factory=list)
     unreadable: list[tuple[int, str]] = field(default_factory=list)
-    num_unreadable: int = 0
+    unreadable_numbers: Sequence[int] = field(default_factory=list)
+
+    @property
+    def num_unreadable(self) -> int:
+        """How many rows could not be read."""
+        return len(self.unreadable_numbers)
 
 
 def read(
@@ -149,11 +154,11 @@ def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: st
     text_at = columns.index(text) if text is not None else None
     label_at = columns.index(label) if label is not None else None
     number = 0
-    numbers, texts, labels = array("q"), Spool(), list[str]()
+    numbers, others, texts, labels = array("q"), array("q"), Spool(), list[str]()
     names: dict[str, str] = {}
     for number, record in enumerate(records, 1):
         if isinstance(record, Unreadable):
-            rows.num_unreadable += 1
+            others.append(number)
             if len(rows.unreadable) < MAX_ROWS_NAMED:
                 excerpt = f" ({record.excerpt!r})" if record.excerpt else ""
                 rows.unreadable.append((number, f"{record.reason}{excerpt}"))
@@ -163,3 +168,4 @@ def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: st
         name = "" if label_at is None else as_text(record[label_at])
         labels.append(names.setdefault(name, name))  # each spelling is kept once, however many rows have it
     rows.numbers, rows.texts, rows.labels, rows.num_rows = numbers, texts.finish(), labels, number
+    rows.unreadable_numbers = others

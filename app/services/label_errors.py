@@ -181,8 +181,8 @@ def _scores(labelled: Labelled, run: RunDirectory, results_dir: Path) -> Floats:
 def write_file(labelled: Labelled, review: Review, out: Path) -> Path:
     """Write the rows after the decisions to a new file; the changes are listed beside it, at the path returned."""
     rows = label_review.reviewed_rows(labelled.rows, review.decisions)
-    pairs = [(text, label) for text, label in zip(rows.texts, rows.labels, strict=True)]
-    return cleaning.write(cleaning.Cleaned(pairs, label_review.changes(labelled, review.decisions)), out)
+    cells = dict(zip(rows.numbers, zip(rows.texts, rows.labels, strict=True), strict=True))
+    return cleaning.write(cleaning.Cleaned(rows, cells, label_review.changes(labelled, review.decisions)), out)
 
 
 def write_version(labelled: Labelled, review: Review, results_dir: Path, name: str | None) -> tuple[NamedVersion, bool]:

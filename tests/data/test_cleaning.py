@@ -31,6 +31,7 @@ def test_a_cleaned_copy_has_every_change_listed_and_the_original_is_untouched(tm
         (3, "empty_text", "drop"),
         (4, "missing_label", "drop"),
         (5, "encoding_damage", "repair"),
+        (5, "encoding_damage", "repair"),
         (5, "label_variant", "relabel"),
         (6, "conflicting_label", "drop"),
         (7, "conflicting_label", "drop"),
@@ -70,3 +71,37 @@ def test_rows_are_left_out_and_personal_data_masked_only_where_asked(tmp_path: P
         (4, "length_outlier", "drop"),
     ]
     assert "ann@example" not in str(cleaned.changes)
+
+
+def test_every_row_that_cannot_be_read_is_listed_and_other_columns_stay(tmp_path: Path) -> None:
+    source, out = tmp_path / "rows.csv", tmp_path / "clean.csv"
+    lines = [f"{n},{'good' if n % 2 else 'bad'} day number {n},{n % 2},{2000 + n}" for n in range(300)]
+    lines[100:250] = [f"{n},torn" for n in range(150)]
+    source.write_text("\n".join(["id,text,label,year", *lines, ""]), encoding="utf-8")
+    rows = read(str(source), text_column="text", label_column="label")
+    listed = write(clean(rows), out)
+    with listed.open(encoding="utf-8", newline="") as file:
+        changes = list(csv.DictReader(file))
+    assert [int(row["row"]) for row in changes] == list(range(101, 251))
+    assert all(row["reason"] for row in changes)
+    with out.open(encoding="utf-8", newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert [row["id"] for row in kept] == [str(n) for n in (*range(100), *range(250, 300))]
+    assert kept[-1] == {"id": "299", "text": "good day number 299", "label": "1", "year": "2299"}
+
+
+def test_the_list_of_changes_shows_no_personal_data_where_it_is_masked(tmp_path: Path) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text(
+        "text,label\n<b>write</b> to ann@example.com,fine\nask bob@example.com,\nask eve@example.com,fine\n"
+        "ask eve@example.com,fine\nodd,awful\n",
+        encoding="utf-8",
+    )
+    cleaned = clean(read(str(source)), mask=True)
+    assert {change.code for change in cleaned.changes} == {
+        "encoding_damage",
+        "missing_label",
+        "duplicate",
+        "personal_data",
+    }
+    assert "@example" not in str(cleaned.changes) + str(cleaned.rows)

@@ -19,7 +19,7 @@ def unreadable(findings: Findings) -> None:
         "unreadable_row",
         f"{rows_in_words(rows.num_unreadable)} could not be read; row {first}: {reason}",
         "correct or remove these rows; a text with the separator in it goes in quotes",
-        numbers=[number for number, _ in rows.unreadable],
+        numbers=rows.unreadable_numbers,
         count=rows.num_unreadable,
         examples=[f"row {number}: {why}" for number, why in rows.unreadable[:MAX_EXAMPLES]],
     )
