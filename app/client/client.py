@@ -11,13 +11,20 @@ from types import TracebackType
 from typing import Self
 
 from app.client.api_keys import ApiKeys
+from app.client.artifacts import Artifacts
 from app.client.audit import Audit
 from app.client.auth import Auth, lasting
 from app.client.connection import Connection
 from app.client.credentials import CredentialFile, Tokens
+from app.client.datasets import DataSets
+from app.client.experiments import Experiments
 from app.client.me import MyAccount
 from app.client.retrying import Retrying
+from app.client.shares import Shares
 from app.client.sign_in import Nobody, SignIn, WithTokens, sign_in_of
+from app.client.system import System
+from app.client.tasks import Tasks
+from app.client.train import Config, Training
 from app.client.users import Users
 
 
@@ -37,7 +44,15 @@ class Client:
         self.me = MyAccount(self.connection)
         self.api_keys = ApiKeys(self.connection)
         self.users = Users(self.connection)
+        self.datasets = DataSets(self.connection)
+        self.train = Training(self.connection)
+        self.config = Config(self.connection)
+        self.tasks = Tasks(self.connection)
+        self.experiments = Experiments(self.connection)
+        self.artifacts = Artifacts(self.connection)
+        self.shares = Shares(self.connection)
         self.audit = Audit(self.connection)
+        self.system = System(self.connection)
         self.connection.renew = self.auth.renew
 
     @classmethod

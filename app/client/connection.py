@@ -35,7 +35,10 @@ REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, as often as it is sent: `key` is its Idempotency-Key, `body` makes it anew each time."""
+    """One request, as often as it is sent: `key` is its Idempotency-Key, `body` makes it anew each time.
+
+    `harmless` says of a POST that it changes nothing, or sets what it would set again.
+    """
 
     method: str
     path: str
@@ -44,12 +47,13 @@ class Asked:
     body: Callable[[], Mapping[str, Any]] = dict
     key: str | None = None
     authenticated: bool = True
+    harmless: bool = False
     timeout: httpx.Timeout | None = None
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it twice does what sending it once does."""
-        return self.method in REPEATABLE_METHODS or self.key is not None
+        return self.method in REPEATABLE_METHODS or self.key is not None or self.harmless
 
 
 class Connection:

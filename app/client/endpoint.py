@@ -22,6 +22,7 @@ from app.domain.errors import InvalidInput
 P = ParamSpec("P")
 Result = TypeVar("Result")
 AnyNoun = TypeVar("AnyNoun", bound="Noun")
+Other = TypeVar("Other")
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -58,6 +59,12 @@ class Call:
     def as_(self, kind: type[Answer]) -> Answer:
         """Send it and read the answer."""
         return self.connection.call(self.asked, kind)
+
+    def as_either(self, kind: type[Answer], other: type[Other]) -> Answer | Other:
+        """Send it and read the answer as whichever of the two it is."""
+        either: Any = kind | other
+        answer: Answer | Other = self.connection.call(self.asked, either)
+        return answer
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from app.domain import errors
 from app.domain.errors import PlatformError
 from app.schemas.problem import Problem
+from app.schemas.tasks import TaskError
 
 DEFAULT_RETRY_AFTER_SECONDS = 5.0
 MAX_SHOWN = 300
@@ -58,12 +59,23 @@ def error_of(response: httpx.Response) -> PlatformError:
     return error
 
 
+def error_of_task(failure: TaskError) -> PlatformError:
+    """The error a task failed with."""
+    kind = _class_of(failure.code, 500)
+    special = (errors.TooManyRequests, errors.AmbiguousColumns, errors.Hidden)
+    message = failure.detail or f"the work failed: {failure.code}"
+    error = PlatformError(message) if issubclass(kind, special) else kind(message)
+    error.code, error.retryable = failure.code, failure.retryable
+    return error
+
+
 def _make(kind: type[PlatformError], message: str, found: Problem, seconds: float | None) -> PlatformError:
     if issubclass(kind, errors.TooManyRequests):
         wait = DEFAULT_RETRY_AFTER_SECONDS if seconds is None else seconds
         return kind(message, retry_after_seconds=wait, hint=found.hint)
     if issubclass(kind, errors.AmbiguousColumns):
-        return errors.DataUnreadable(message, hint=found.hint)
+        role = found.errors[0].pointer.removeprefix("/").removesuffix("_column") if found.errors else ""
+        return errors.AmbiguousColumns(message, role=role, choices=found.choices, hint=found.hint)
     return kind(message, hint=found.hint)
 
 

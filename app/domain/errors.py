@@ -59,6 +59,7 @@ class AmbiguousColumns(DataUnreadable):
         super().__init__(message, hint=hint)
         self.role = role
         self.choices = list(choices)
+        self.places = [(f"/{role}_column", message)]
 
 
 class ModelUnusable(InvalidInput):
