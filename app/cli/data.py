@@ -44,7 +44,7 @@ def validate(
     ] = None,
     allow: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall not block")] = None,
     block: Annotated[list[str] | None, typer.Option(metavar="CODE", help="findings that shall block")] = None,
-    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="write a cleaned copy: .csv, .tsv, .jsonl or .parquet")] = None,
+    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="cleaned copy: .csv .tsv .jsonl .parquet")] = None,
     drop: Annotated[
         list[str] | None, typer.Option(metavar="CODE", help="--fix: leave out the rows with this finding")
     ] = None,
