@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import jwt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.domain.errors import Unauthenticated
 
@@ -29,8 +29,8 @@ class AccessClaims(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    user_id: int
-    session_id: str
+    user_id: int = Field(ge=1, le=2**31 - 1)
+    session_id: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
 def issue_access_token(
