@@ -1,12 +1,28 @@
-"""The directory of work that is no training: what was asked for, and the same files a run has for what comes of it."""
+"""Work that is no training, in a directory like a run's: what was asked for, and the files that tell what comes of it.
 
+The children that do such work share `carry_out`: one attempt at a time, SIGTERM means save and stop.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.task import TaskKind
+from app.domain.errors import Conflict, PlatformError
+from app.domain.events import ResultGiven, RunFinished
+from app.domain.task import TaskKind, TaskState
 from app.runs.directory import RunDirectory
 from app.runs.files import read_record, write_json
+from app.runs.lock import read_attempt, run_lock
+from app.runs.turn import Turn
+
+SECONDS_TO_LET_GO = 30.0
+"""How long the process of an earlier attempt may take to notice that it is stale, and end."""
+EXIT_REFUSED = 2
+EXIT_CODES = {TaskState.SUCCESS: 0, TaskState.FAILURE: 1, TaskState.REVOKED: 3}
 
 
 class WorkOrder(BaseModel):
@@ -16,7 +32,8 @@ class WorkOrder(BaseModel):
 
     task_id: str
     kind: TaskKind
-    payload: dict[str, object] = Field(default_factory=dict)
+    owner: str | None = None
+    payload: dict[str, Any] = Field(default_factory=dict)
 
 
 class WorkDirectory(RunDirectory):
@@ -48,3 +65,63 @@ def write_order(work: WorkDirectory, order: WorkOrder) -> None:
 def read_order(work: WorkDirectory) -> WorkOrder:
     """What is asked for; StorageError where the directory is no work."""
     return read_record(work.order, WorkOrder)
+
+
+class Stopped(Exception):
+    """What was asked to stop has saved what it had."""
+
+
+Job = Callable[[WorkDirectory, WorkOrder, Turn], dict[str, Any]]
+"""Does the work and gives its result; raises Stopped soon after `turn.should_stop()` has become true."""
+
+
+def carry_out(directory: Path, job: Job) -> int:
+    """Do the work of a directory, report how it ended, and return this process's exit status."""
+    work = WorkDirectory(directory)
+    try:
+        owner = read_attempt(work)
+        patience = SECONDS_TO_LET_GO if owner is not None and owner.number > 1 else 0.0
+        with run_lock(work, wait_seconds=patience), Turn(work, owner) as turn:
+            finished = _finished(work, job, turn)
+            turn.report(finished)
+            return EXIT_CODES[finished.state]
+    except PlatformError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+
+
+def _finished(work: WorkDirectory, job: Job, turn: Turn) -> RunFinished:
+    try:
+        result = job(work, read_order(work), turn)
+        check_turn(turn)
+        turn.report(ResultGiven(result=result))
+        return RunFinished(state=TaskState.SUCCESS)
+    except Stopped:
+        if turn.parent_is_gone:
+            detail = "the process that started this died; what was done until then is saved"
+            return RunFinished(state=TaskState.FAILURE, error_code="run.lost", error_detail=detail, retryable=True)
+        return RunFinished(state=TaskState.REVOKED, error_code="run.stopped", error_detail="stopped on request")
+    except PlatformError as error:
+        traceback.print_exc()
+        detail = f"{error.message} (hint: {error.hint})" if error.hint else error.message
+        return RunFinished(
+            state=TaskState.FAILURE, error_code=error.code, error_detail=detail, retryable=error.retryable
+        )
+    except MemoryError:
+        traceback.print_exc()
+        return RunFinished(
+            state=TaskState.FAILURE, error_code="run.out_of_memory", error_detail="there was not enough memory for it"
+        )
+    except Exception as error:  # noqa: BLE001, the last line of defence: work never ends without a word
+        traceback.print_exc()
+        return RunFinished(
+            state=TaskState.FAILURE, error_code="work.failed", error_detail=f"{type(error).__name__}: {error}"
+        )
+
+
+def check_turn(turn: Turn) -> None:
+    """Stopped where that was asked for; Conflict when this attempt may write no more."""
+    if not turn.may_save():
+        raise Conflict("another attempt has taken this work over", code="run.superseded")
+    if turn.should_stop():
+        raise Stopped

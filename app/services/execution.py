@@ -111,8 +111,9 @@ class _Attempt:
         with storage_errors(run.path):
             run.path.mkdir(parents=True, exist_ok=True)
         if isinstance(run, WorkDirectory):
-            kind = TaskKind(self._task.kind)
-            write_order(run, WorkOrder(task_id=self._task.id, kind=kind, payload=self._task.payload or {}))
+            task = self._task
+            order = WorkOrder(task_id=task.id, kind=TaskKind(task.kind), owner=task.owner, payload=task.payload or {})
+            write_order(run, order)
         elif not is_run(run.path):
             write_bytes_atomic(run.config, dump_config(TrainConfig.model_validate(config)))
         recorder.begin(next_attempt(run, recorder.claim.token, recorder.renew).number)

@@ -7,7 +7,7 @@ from app.db.session import Session
 from app.db.tables import TaskRow
 from app.domain.events import CheckpointSaved, Progressed, RunFinished
 from app.domain.principal import Caller
-from app.domain.task import TaskState, Verdict, after_attempt
+from app.domain.task import TaskKind, TaskState, Verdict, after_attempt
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.services.auditing import Outcome
@@ -37,6 +37,7 @@ class QueuedRecorder(Recorder):
         )
         super().__init__(platform.installation.database, run, claim)
         self._platform, self._worker_stops = platform, worker_stops
+        self._kind = TaskKind(task.kind)
 
     def finish(self, finished: RunFinished) -> TaskState | None:
         """As of a Recorder; what the child could not explain itself is told with the end of its log."""
@@ -65,8 +66,7 @@ class QueuedRecorder(Recorder):
         self._platform.audit.append(session, WORKER, "task.finish", f"task:{task.id}", outcome, details)
 
     def _got_further(self) -> bool:
+        """Whether the attempt saved something that the next one goes on from."""
+        saved = (CheckpointSaved, Progressed) if self._kind is TaskKind.PREDICT else CheckpointSaved
         attempt = self.claim.attempt
-        return any(
-            isinstance(event, CheckpointSaved | Progressed) and event.attempt == attempt
-            for event in read_events(self.run.events)
-        )
+        return any(isinstance(event, saved) and event.attempt == attempt for event in read_events(self.run.events))

@@ -80,7 +80,9 @@ def _load_data(run: RunDirectory, config: TrainConfig) -> PreparedData:
     if run.data_report.is_file():
         return load_prepared(read_record(run.data_report, DataReport), run.results_dir)
     located = locate(config.model.name, config.model.revision)
-    base = BaseTokenizer(located.info.name, located.tokenizer_file) if located.tokenizer_file else None
+    asked = config.model.max_length
+    longest = located.max_positions if asked == AUTO else asked
+    base = BaseTokenizer(located.info.name, located.tokenizer_file, longest) if located.tokenizer_file else None
     data = prepare(config.data, config.training.seed, run.results_dir, base)
     write_json(run.data_report, data.report.model_dump(mode="json"))
     return data
