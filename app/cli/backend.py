@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from app.domain.audit import AuditFilter
     from app.domain.data_profile import DataProfile
     from app.domain.data_report import ValidationReport
-    from app.domain.data_version import VersionDiff
     from app.domain.principal import Role
     from app.domain.train_config import DataConfig
     from app.schemas.audit import AuditItem, AuditVerification
@@ -78,8 +77,8 @@ class DataSets(Protocol):
     ) -> "DataProfile":
         """What a file or a stored version looks like."""
 
-    def diff(self, old: str, new: str) -> "VersionDiff":
-        """What changed from one version to another."""
+    def diff(self, old: str, new: str, *, whole: bool) -> dict[str, Any]:
+        """What changed from one version to another: how much (`num_added` ...), and the rows; some unless `whole`."""
 
     def export(self, reference: str, path: Path, split: str | None) -> int:
         """Write a version to a new file; the number of rows."""

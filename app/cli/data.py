@@ -1,19 +1,21 @@
 """`finetune data`: look at labelled files before anything is trained on them."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from app.cli import data_profile, data_progress, data_versions, label_errors, output
+from app.cli import data_profile, data_versions, label_errors, output, server
+from app.cli.backend import backend
 
 if TYPE_CHECKING:
-    from app.data.readability import BaseTokenizer
     from app.data.validation import Checked
     from app.domain.data_report import ValidationReport
     from app.domain.train_config import DataConfig
 
+Found = TypeVar("Found")
 MAX_LABELS_SHOWN = 20
 
 app = typer.Typer(no_args_is_help=True)
@@ -53,7 +55,6 @@ def validate(
 ) -> None:
     """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
     from app.domain.train_config import DataConfig
-    from app.services.training import base_tokenizer
 
     _check_fix(fix, drop or [], mask=mask)
     data = DataConfig(
@@ -65,9 +66,17 @@ def validate(
         allow=allow or [],
         block=block or [],
     )
-    base = None if base_model == "none" else base_tokenizer(base_model, max_length=max_length or "auto")
-    checked = check_asking(data, base, may_ask=not as_json)[1]
-    reports = {split: one.report for split, one in checked.items()}
+    base = None if base_model == "none" else base_model
+    checked: dict[str, Checked] = {}
+    if fix is None:
+        versions = backend().data
+        reports = check_asking(data, lambda given: versions.validate(given, base, max_length), may_ask=not as_json)[1]
+    else:
+        from app.cli.local import LocalData
+
+        server.refuse("data validate --fix")
+        checked = check_asking(data, lambda given: LocalData().check(given, base, max_length), may_ask=not as_json)[1]
+        reports = {split: one.report for split, one in checked.items()}
     if as_json:
         train = reports.pop("train")
         output.show_json(_as_json(train) | {split: _as_json(report) for split, report in reports.items()})
@@ -124,20 +133,18 @@ def _as_json(report: "ValidationReport") -> dict[str, Any]:
 
 
 def check_asking(
-    data: "DataConfig", base: "BaseTokenizer | None" = None, *, may_ask: bool = True
-) -> "tuple[DataConfig, dict[str, Checked]]":
+    data: "DataConfig", check: "Callable[[DataConfig], Found]", *, may_ask: bool = True
+) -> "tuple[DataConfig, Found]":
     """Check the data; where a column could be one of several, ask on a terminal.
 
-    Returns the configuration with the answers in it, and what `app.data.prepare.check` gives. Off a terminal, or where
-    `may_ask` is False, AmbiguousColumns is passed on.
+    Returns the configuration with the answers in it, and what `check` gives. Off a terminal, or where `may_ask` is
+    False, AmbiguousColumns is passed on.
     """
-    from app.data.prepare import check
     from app.domain.errors import AmbiguousColumns
 
     while True:
         try:
-            with data_progress.shown():
-                return data, check(data, base=base)
+            return data, check(data)
         except AmbiguousColumns as error:
             if not (may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
                 raise
@@ -179,6 +186,8 @@ def show_report(report: "ValidationReport", split: str | None = None) -> None:
             typer.echo(f"  rows: {', '.join(map(str, finding.rows[:10]))}{more}")
         for example in finding.examples:
             typer.echo(f"  such as: {output.printable(' '.join(example.split()))}")
+        if finding.cost:
+            typer.echo(f"  cost: {finding.cost}")
         typer.echo(f"  fix: {output.printable(finding.fix)}")
     blocking = [finding.code for finding in report.findings if finding.severity == "error"]
     if blocking:

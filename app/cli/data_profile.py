@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import output
+from app.cli.backend import backend
 
 if TYPE_CHECKING:
     from app.domain.data_profile import ClassProfile, DataProfile, LengthSummary
@@ -33,16 +34,13 @@ def profile(
     """Say what FILE looks like: labels, lengths, words that mark each label, languages, repetitions."""
     from app.domain.errors import InvalidInput
     from app.domain.train_config import DataConfig
-    from app.services.profiles import profile as make_profile
-    from app.settings import get_settings
 
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput(f"--html {html}: a page's name ends in .html", hint="such as --html profile.html")
     data = DataConfig(train=file, text_column=text_column, label_column=label_column)
     with output.progress_stages(show=not as_json) as progress:
-        found = make_profile(
+        found = backend().data.profile(
             data,
-            get_settings().results_dir,
             base_model=base_model,
             with_map=html is not None if with_map is None else with_map,
             progress=progress,

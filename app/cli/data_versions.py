@@ -1,14 +1,14 @@
 """`finetune data add|list|show|diff|export|remove|gc`: stored, named versions of labelled data."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from app.cli import output
-
-if TYPE_CHECKING:
-    from app.domain.data_version import NamedVersion, VersionDiff, VersionManifest
+from app.cli.backend import backend
+from app.cli.server import local_only
 
 MAX_EXAMPLES = 5
 MAX_TEXT = 60
@@ -49,7 +49,6 @@ def add(
 ) -> None:
     """Check FILE and store it as the next version of a name; exit 1 and nothing stored when something blocks."""
     from app.cli.data import check_asking, show_report
-    from app.services import data_sets
 
     data = _data_config(
         train=file,
@@ -61,33 +60,38 @@ def add(
         allow=allow or [],
         block=block or [],
     )
-    data, checked = check_asking(data, may_ask=not as_json)
+    versions = backend().data
     if not as_json:
-        for split, one in checked.items():
-            show_report(one.report, split if len(checked) > 1 else None)
+        data, reports = check_asking(data, lambda given: versions.validate(given, None, None))
+        for split, report in reports.items():
+            show_report(report, split if len(reports) > 1 else None)
     with output.progress_stages(show=not as_json) as progress:
-        entry, is_new = data_sets.add(_results_dir(), name, data, seed=seed, checked=checked, progress=progress)
+        reference, is_new = versions.add(name, data, seed=seed, progress=progress)
     if as_json:
-        found, manifest = data_sets.show(_results_dir(), str(entry))
-        output.show_json({"added": is_new, **_as_json(found, manifest)})
+        output.show_json({"added": is_new, **versions.show(reference)})
         return
-    print(f"stored as {entry}" if is_new else f"nothing new: this is {entry}")
-    print(f"  finetune train --data {entry}")
+    print(f"stored as {reference}" if is_new else f"nothing new: this is {reference}")
+    print(f"  finetune train --data {reference}")
 
 
 def list_(as_json: AsJson = False) -> None:
     """List stored versions by name, oldest first."""
-    from app.services import data_sets
-
-    found = data_sets.list_versions(_results_dir())
+    found = backend().data.list()
     if as_json:
-        output.show_json([_summary(entry, manifest) for entry, manifest in found])
+        output.show_json(found)
     elif not found:
         print("no data sets yet; store one with `finetune data add FILE --name NAME`")
     else:
         rows = [
-            (str(e), f"{m.rows:,}", len(m.labels), _splits(m), f"{e.created_at:%Y-%m-%d %H:%M}", e.version[:12])
-            for e, m in found
+            (
+                f"{one['name']}@{one['number']}",
+                f"{one['rows']:,}",
+                len(one["labels"]),
+                _splits(one),
+                one["created_at"][:16].replace("T", " "),
+                one["version"][:12],
+            )
+            for one in found
         ]
         output.show_table(("version", "rows", "labels", "splits", "added (UTC)", "content"), rows)
 
@@ -95,38 +99,37 @@ def list_(as_json: AsJson = False) -> None:
 def show(version: Version, as_json: AsJson = False) -> None:
     """Show one version: labels, splits, findings, source, parent; its content is read and checked."""
     from app.cli.data_profile import show_profile
-    from app.services import data_sets
-    from app.services.profiles import read_stored
+    from app.domain.data_profile import read_kept
 
-    entry, manifest = data_sets.show(_results_dir(), version)
+    found = backend().data.show(version)
     if as_json:
-        output.show_json(_as_json(entry, manifest))
+        output.show_json(found)
         return
-    origin = manifest.origin
     held_out = (
         "evaluation rows were given"
-        if origin.split_seed is None
-        else f"{origin.eval_fraction:.0%} held out with seed {origin.split_seed}"
+        if found["split_seed"] is None
+        else f"{found['eval_fraction']:.0%} held out with seed {found['split_seed']}"
     )
     facts: list[tuple[str, Any]] = [
-        ("content", entry.version),
-        ("parent", entry.parent),
-        ("added", entry.created_at.isoformat(timespec="seconds")),
-        ("rows", f"{manifest.rows:,} in {len(manifest.chunks)} chunks"),
-        ("splits", f"{_splits(manifest)}; {held_out}" if "eval" in manifest.splits else _splits(manifest)),
-        *((f"{split} source", f"{s.file} ({s.format}, sha256 {s.sha256[:12]})") for split, s in origin.sources.items()),
+        ("content", found["version"]),
+        ("parent", found["parent"]),
+        ("added", datetime.fromisoformat(found["created_at"]).isoformat(timespec="seconds")),
+        ("rows", f"{found['rows']:,} in {len(found['chunks'])} chunks"),
+        ("splits", f"{_splits(found)}; {held_out}" if "eval" in found["splits"] else _splits(found)),
     ]
-    output.show_table(("", str(entry)), facts)
-    profile = read_stored(manifest)
+    for split, source in found["sources"].items():
+        facts.append((f"{split} source", f"{source['file']} ({source['format']}, sha256 {source['sha256'][:12]})"))
+    output.show_table(("", f"{found['name']}@{found['number']}"), facts)
+    profile = read_kept(found["profile"])
     if profile is None:
-        total = max(1, manifest.rows)
-        labels = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in manifest.labels.items()]
+        total = max(1, found["rows"])
+        labels = [(label, f"{count:,}", f"{count / total:.1%}") for label, count in found["labels"].items()]
         output.show_table(("label", "rows", "share"), labels)
     else:
         show_profile(profile)
-    for split, report in origin.reports.items():
-        for finding in report.findings:
-            print(output.printable(f"{split}: {finding.severity}: {finding.code}: {finding.message}"))
+    for split, report in found["reports"].items():
+        for finding in report["findings"]:
+            print(output.printable(f"{split}: {finding['severity']}: {finding['code']}: {finding['message']}"))
 
 
 def diff(
@@ -135,31 +138,30 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Show what changed between two versions: rows added, removed and relabelled; --json has all of them."""
-    from app.services import data_sets
-
-    found = data_sets.diff(_results_dir(), old, new)
+    found = backend().data.diff(old, new, whole=as_json)
     if as_json:
-        counts = {f"num_{kind}": len(getattr(found, kind)) for kind in ("added", "removed", "relabelled")}
-        output.show_json({**counts, **found.model_dump(mode="json")})
+        output.show_json(found)
         return
     print(
-        f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.relabelled):,} relabelled, "
-        f"{found.num_unchanged:,} unchanged"
-        + (f" ({found.num_moved:,} of them in another split)" if found.num_moved else "")
+        f"{found['num_added']:,} added, {found['num_removed']:,} removed, {found['num_relabelled']:,} relabelled, "
+        f"{found['num_unchanged']:,} unchanged"
+        + (f" ({found['num_moved']:,} of them in another split)" if found["num_moved"] else "")
     )
     if rows := _side_by_side(found):
-        output.show_table(("", found.old, found.new, "text"), rows)
+        output.show_table(("", found["old"], found["new"], "text"), rows)
 
 
-def _side_by_side(found: "VersionDiff") -> list[tuple[str, str, str, str]]:
-    relabelled = [("relabelled", one.old_label, one.new_label, _short(one.text)) for one in found.relabelled]
-    removed = [("removed", one.label, "", _short(one.text)) for one in found.removed]
-    added = [("added", "", one.label, _short(one.text)) for one in found.added]
+def _side_by_side(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    shown = {
+        "relabelled": [(one["old_label"], one["new_label"], one["text"]) for one in found["relabelled"]],
+        "removed": [(one["label"], "", one["text"]) for one in found["removed"]],
+        "added": [("", one["label"], one["text"]) for one in found["added"]],
+    }
     rows = []
-    for kind in (relabelled, removed, added):
-        rows += kind[:MAX_EXAMPLES]
-        if len(kind) > MAX_EXAMPLES:
-            rows.append((kind[0][0], "", "", f"... and {len(kind) - MAX_EXAMPLES:,} more (--json lists all)"))
+    for kind, changes in shown.items():
+        rows += [(kind, before, after, _short(text)) for before, after, text in changes[:MAX_EXAMPLES]]
+        if found[f"num_{kind}"] > MAX_EXAMPLES:
+            rows.append((kind, "", "", f"... and {found[f'num_{kind}'] - MAX_EXAMPLES:,} more (--json lists all)"))
     return rows
 
 
@@ -169,20 +171,17 @@ def export(
     split: Annotated[str | None, typer.Option(help="train, eval or test alone; else all, in a column split")] = None,
 ) -> None:
     """Write a version to a file with the columns text, label and split."""
-    from app.services import data_sets
-
-    num_rows = data_sets.export(_results_dir(), version, out, split)
+    num_rows = backend().data.export(version, out, split)
     print(output.printable(f"{num_rows:,} rows in {out}"))
 
 
 def remove(version: Annotated[str, typer.Argument(metavar="NAME@V", help="the version to forget")]) -> None:
     """Forget NAME@V; its number is not given again, its content stays until `finetune data gc`."""
-    from app.services import data_sets
-
-    entry = data_sets.remove(_results_dir(), version)
+    entry = backend().data.remove(version)
     print(f"removed {entry}; `finetune data gc` frees what nothing else refers to (runs keep their data)")
 
 
+@local_only("data gc")
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go")] = False,
     grace_minutes: Annotated[float, typer.Option(min=0, help="keep what is younger: it may be in use soon")] = 60,
@@ -190,8 +189,9 @@ def gc(
 ) -> None:
     """Free the room of versions and chunks that no name and no run refers to."""
     from app.services import data_sets
+    from app.settings import get_settings
 
-    found = data_sets.collect_garbage(_results_dir(), grace_minutes=grace_minutes, dry_run=dry_run)
+    found = data_sets.collect_garbage(get_settings().results_dir, grace_minutes=grace_minutes, dry_run=dry_run)
     if as_json:
         output.show_json({"dry_run": dry_run, **found.model_dump(mode="json")})
         return
@@ -216,29 +216,8 @@ def _data_config(**values: Any) -> Any:
         ) from error
 
 
-def _results_dir() -> Path:
-    from app.settings import get_settings
-
-    return get_settings().results_dir
-
-
-def _splits(manifest: "VersionManifest") -> str:
-    return ", ".join(f"{split} {count:,}" for split, count in manifest.splits.items())
-
-
-def _summary(entry: "NamedVersion", manifest: "VersionManifest") -> dict[str, Any]:
-    summary = {"name": entry.name, "number": entry.number, "version": entry.version, "parent": entry.parent}
-    return summary | {
-        "created_at": entry.created_at.isoformat(),
-        "rows": manifest.rows,
-        "labels": manifest.labels,
-        "splits": manifest.splits,
-    }
-
-
-def _as_json(entry: "NamedVersion", manifest: "VersionManifest") -> dict[str, Any]:
-    details = manifest.model_dump(mode="json", exclude={"origin", "version", "created_at", "rows", "labels", "splits"})
-    return {**_summary(entry, manifest), **details, **manifest.origin.model_dump(mode="json")}
+def _splits(found: dict[str, Any]) -> str:
+    return ", ".join(f"{split} {count:,}" for split, count in found["splits"].items())
 
 
 def _short(text: str) -> str:

@@ -157,11 +157,11 @@ class LocalData:
 
         return profile(data, self._results_dir, base_model=base_model, with_map=with_map, progress=progress)
 
-    def diff(self, old: str, new: str) -> "VersionDiff":
-        """What changed from one version to another."""
+    def diff(self, old: str, new: str, *, whole: bool) -> dict[str, Any]:
+        """What changed from one version to another, always with all rows."""
         from app.services import data_sets
 
-        return data_sets.diff(self._results_dir, old, new)
+        return counted(data_sets.diff(self._results_dir, old, new))
 
     def export(self, reference: str, path: Path, split: str | None) -> int:
         """Write a version to a new file."""
@@ -185,6 +185,12 @@ def version_summary(entry: "NamedVersion", manifest: "VersionManifest") -> dict[
         "labels": manifest.labels,
         "splits": manifest.splits,
     }
+
+
+def counted(found: "VersionDiff") -> dict[str, Any]:
+    """A difference with its counts before it."""
+    counts = {f"num_{kind}": len(getattr(found, kind)) for kind in ("added", "removed", "relabelled")}
+    return {**counts, **found.model_dump(mode="json")}
 
 
 class LocalUsers:

@@ -10,12 +10,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from app.data.chunks import Example, chunk_path, content_hash, cut, encode, read_chunk, read_rows, write_chunk
 from app.data.labels import label_order
 from app.data.store_files import read_record, storage_errors, store_directory, store_lock, write_record
-from app.domain.data_profile import SCHEMA_VERSION, DataProfile
+from app.domain.data_profile import DataProfile, read_kept
 from app.domain.data_version import Chunk, Origin, VersionManifest, now
 from app.domain.errors import DatasetDamaged, StorageError
 
@@ -120,13 +118,7 @@ def load(version: str, results_dir: Path) -> list[Example]:
 
 def stored_profile(manifest: VersionManifest) -> DataProfile | None:
     """The profile a version keeps; None where it has none, or one of another schema."""
-    kept = manifest.origin.profile
-    if kept.get("schema_version") != SCHEMA_VERSION:
-        return None
-    try:
-        return DataProfile.model_validate(kept)
-    except ValidationError:
-        return None
+    return read_kept(manifest.origin.profile)
 
 
 def read_chunks(manifest: VersionManifest, results_dir: Path) -> Iterator[list[Example]]:

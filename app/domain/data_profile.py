@@ -1,6 +1,9 @@
 """What a data set looks like: labels, lengths, scripts, words, repetitions. Pure values, stored beside a version."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SCHEMA_VERSION = 1
 """Of `DataProfile`; a stored profile of another schema is made anew."""
@@ -150,3 +153,13 @@ class DataProfile(BaseModel):
     vocabulary: Vocabulary
     examples_by: str
     map: TextMap | None = None
+
+
+def read_kept(kept: Mapping[str, Any]) -> DataProfile | None:
+    """The profile kept with a version; None where there is none, or one of another schema."""
+    if kept.get("schema_version") != SCHEMA_VERSION:
+        return None
+    try:
+        return DataProfile.model_validate(kept)
+    except ValidationError:
+        return None

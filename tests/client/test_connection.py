@@ -22,7 +22,7 @@ from app.client.sign_in import WithApiKey, WithTokens
 from app.domain import errors
 from app.domain.errors import PlatformError
 from tests.api_server import served
-from tests.client.conftest import Script, answer
+from tests.client.conftest import Script, Seen, answer
 
 OK = answer("200 OK", '{"a": 1}', Content_Type="application/json")
 BUSY = answer("503 Service Unavailable", Retry_After="2")
@@ -151,19 +151,25 @@ def test_what_was_answered_before_is_not_sent_twice(scripted: Scripted, connect:
 
 
 def test_threads_that_find_a_token_expired_renew_it_once(scripted: Scripted, connect: Any) -> None:
-    calls, everybody = [], threading.Barrier(8)
+    calls, all_refused = [], threading.Barrier(8)
 
     def renew(refresh_token: str) -> Tokens:
         calls.append(refresh_token)
         return Tokens.lasting("new", "refresh-2", 900)
 
     refused = answer("401 Unauthorized", _problem(401, "auth.required"), **PROBLEM)
-    script = scripted(lambda seen: OK if seen.headers["authorization"] == "Bearer new" else refused)
+
+    def judge(seen: Seen) -> bytes:
+        if seen.headers["authorization"] == "Bearer new":
+            return OK
+        all_refused.wait(30)
+        return refused
+
+    script = scripted(judge)
     connection = connect(script.address, WithTokens(Tokens.lasting("old", "refresh-1", 900)))
     connection.renew = renew
 
     def ask(_number: int) -> Any:
-        everybody.wait(30)
         return connection.call(Asked("GET", "/things"), dict)
 
     with ThreadPoolExecutor(8) as pool:
