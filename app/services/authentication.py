@@ -67,7 +67,8 @@ def login(platform: Platform, caller: Caller, username: str, password: str) -> T
         raise _refused(platform, caller, user, reason)
     with platform.installation.database.write() as session:
         current = users.get(session, username)
-        unchanged = current is not None and (current.password_hash, current.is_disabled) == (user.password_hash, False)
+        known = (user.password_changed_at, False)
+        unchanged = current is not None and (current.password_changed_at, current.is_disabled) == known
         if current is not None and unchanged:
             tokens = _begin_session(platform, session, caller, current, renewed)
     if not unchanged:
@@ -79,14 +80,14 @@ def login(platform: Platform, caller: Caller, username: str, password: str) -> T
 def refresh(platform: Platform, caller: Caller, refresh_token: str) -> TokenResponse:
     """New tokens for the newest refresh token of a sign-in.
 
-    An older one was used before, so somebody else may hold it: the whole sign-in ends.
+    An older one was used before, so somebody else may hold it: the whole sign-in ends. Tokens that never were count
+    as failures of their address, those of a sign-in that is over do not.
     """
     platform.login_limits.check(caller.ip)
     with platform.installation.database.write() as session:
         tokens = _rotate(platform, session, caller, refresh_token)
     if tokens is not None:
         return tokens
-    platform.login_limits.failed(caller.ip)
     raise Unauthenticated(
         "this refresh token is not valid", hint="sign in again with POST /login", code="auth.refresh_invalid"
     )
@@ -154,10 +155,9 @@ def _check_limits(platform: Platform, caller: Caller, username: str) -> None:
     try:
         platform.login_limits.check(caller.ip, username)
     except TooManyRequests:
-        if platform.login_limits.is_first_refusal(caller.ip, username):
-            user = _find(platform, username)
-            resource = f"user:{user.username}" if user else UNKNOWN_USER
-            platform.audit.append_now(caller, "session.login", resource, "denied", {"reason": "too many failures"})
+        user = _find(platform, username)
+        resource = f"user:{user.username}" if user else UNKNOWN_USER
+        platform.audit.deny(caller, "session.login", resource, {"reason": "too many failures"})
         raise
 
 
@@ -223,6 +223,7 @@ def _rotate(platform: Platform, session: Session, caller: Caller, refresh_token:
     row = login_sessions.get(session, session_id) if session_id else None
     user = users.get_by_id(session, row.user_id) if row else None
     if session_id is None or row is None or user is None:
+        platform.login_limits.failed(caller.ip)
         platform.audit.append(session, caller, "session.refresh", "session:?", "denied")
         return None
     resource, details = f"session:{session_id}", {"user": user.username}

@@ -30,8 +30,6 @@ ACCOUNT_AT_ADDRESS = RateLimitItemPerMinute(10, 15, namespace="sign-in")
 ACCOUNT_IN_NETWORK = RateLimitItemPerMinute(30, 15, namespace="sign-in")
 ACCOUNT = RateLimitItemPerMinute(100, 15, namespace="sign-in")
 """Slows down, never refuses."""
-REFUSALS = RateLimitItemPerMinute(1, namespace="sign-in-refusal")
-"""So often a refusal is worth a line in the audit log."""
 FREE_FAILURES = 20
 DELAY_SECONDS = 0.05
 """For each failure of an account beyond the free ones."""
@@ -79,10 +77,6 @@ class LoginLimits:
         """Whoever knows the password was no attacker there; the address stays counted, it may try other accounts."""
         for rule in _rules_of_account(ip, username):
             self._ask(MovingWindowRateLimiter.clear, rule)
-
-    def is_first_refusal(self, ip: str | None, username: str) -> bool:
-        """Whether the account was not refused at that address for a minute."""
-        return self._ask(MovingWindowRateLimiter.hit, (REFUSALS, (_digest(username), _address(ip))))
 
     def delay_seconds(self, username: str) -> float:
         """How long an attempt at that account, right or wrong, has to wait before it is looked at."""

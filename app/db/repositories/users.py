@@ -65,10 +65,3 @@ def set_password(session: Session, user_id: int, password_hash: str, now: dateti
     session.execute(
         update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash, password_changed_at=now)
     )
-
-
-def renew_hash(session: Session, user_id: int, old: str, new: str) -> None:
-    """Store the same password's hash at today's cost, unless the password was changed meanwhile."""
-    session.execute(
-        update(UserRow).where(UserRow.id == user_id, UserRow.password_hash == old).values(password_hash=new)
-    )
