@@ -41,7 +41,11 @@ def load_secrets(settings: Settings) -> Secrets:
     given = settings.jwt_secret.get_secret_value()
     previous = [s.strip() for s in settings.jwt_previous_secrets.get_secret_value().split(",") if s.strip()]
     if settings.environment == "production":
-        _refuse_weak(settings)
+        _refuse_weak(settings, previous)
+    if previous and not given:
+        raise ConfigError(
+            "JWT_PREVIOUS_SECRETS has no effect while JWT_SECRET is not set", hint="set JWT_SECRET too, or neither"
+        )
     jwt_secrets = [given, *previous] if given else _generated_list(settings.secrets_dir / "jwt.json")
     return Secrets(tuple(_key(secret) for secret in jwt_secrets), load_audit_key(settings))
 
@@ -73,7 +77,7 @@ def weakness(secret: str) -> str:
     return ""
 
 
-def _refuse_weak(settings: Settings) -> None:
+def _refuse_weak(settings: Settings, previous_jwt_secrets: list[str]) -> None:
     wrong = []
     given = {"JWT_SECRET": settings.jwt_secret, "METRICS_TOKEN": settings.metrics_token}
     for name, value in given.items():
@@ -82,6 +86,9 @@ def _refuse_weak(settings: Settings) -> None:
             wrong.append(f"{name} is not set")
         elif reason := weakness(secret):
             wrong.append(f"{name} {reason}")
+    for number, secret in enumerate(previous_jwt_secrets, start=1):
+        if reason := weakness(secret):
+            wrong.append(f"JWT_PREVIOUS_SECRETS, number {number}, {reason}")
     if wrong:
         raise ConfigError(
             f"ENVIRONMENT=production: {'; '.join(wrong)}",
