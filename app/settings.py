@@ -38,6 +38,7 @@ class Settings(BaseModel):
     redis_port: int = Field(0, ge=0, le=65535, description="a whole number up to 65535; 0 for a unix socket alone")
     jwt_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
     jwt_previous_secrets: SecretStr = Field(SecretStr(""), description="secrets, separated by commas")
+    audit_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
     metrics_token: SecretStr = Field(SecretStr(""), description="text")
     allowed_hosts: Words = Field(("127.0.0.1", "localhost", "[::1]"), description="host names, separated by commas")
     cors_origins: Words = Field((), description="origins, separated by commas")

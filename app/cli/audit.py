@@ -62,6 +62,8 @@ def verify(
         output.show_json(found.model_dump(mode="json"))
     elif not found.faults:
         print(f"{found.events} events and {found.checkpoints} checkpoints are as they were recorded")
+        if found.accepted:
+            print(f"but for {len(found.accepted)} faults that were accepted: finetune audit list --action audit.reseal")
         print(f"head {found.events}:{found.head_hash}")
     else:
         if found.first_bad_id is not None:
@@ -112,6 +114,20 @@ def checkpoint(as_json: AsJson = False) -> None:
         output.show_json(vars(made))
     else:
         print(f"{made.id}:{made.hash}")
+
+
+@app.command()
+@local_only("audit reseal")
+def reseal(
+    reason: Annotated[str, typer.Option(metavar="SENTENCE", help="What happened; it is recorded.")],
+) -> None:
+    """Accept what `verify` found, once it is understood, so that the log goes on; restart the platform afterwards."""
+    from app.cli.caller import local_caller
+    from app.cli.local import LocalAudit
+    from app.services.audit_log import reseal as seal_anew
+
+    found = seal_anew(LocalAudit().log, local_caller(), reason)
+    print(f"{len(found.faults)} faults are accepted; start the platform again")
 
 
 def _filter(

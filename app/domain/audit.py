@@ -69,12 +69,16 @@ class AuditFault:
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check of the whole log found; `head_hash` is that of the event `events`, the last one."""
+    """What a check of the whole log found; `head_hash` is that of the event `events`, the last one.
+
+    `accepted` are faults that an administrator has looked into before the log was sealed anew.
+    """
 
     events: int
     checkpoints: int
     head_hash: str
     faults: tuple[AuditFault, ...]
+    accepted: tuple[AuditFault, ...] = ()
 
     @property
     def first_bad_id(self) -> int | None:

@@ -84,3 +84,6 @@ class AuditVerification(BaseModel):
     head_hash: str = Field(description="of the last of these events; noted elsewhere, it shows a log that was replaced")
     first_bad_id: int | None
     faults: list[AuditFaultView]
+    accepted: list[AuditFaultView] = Field(
+        default_factory=list, description="what was wrong when an administrator sealed the log anew"
+    )

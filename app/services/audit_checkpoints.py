@@ -25,12 +25,17 @@ _TAIL_BYTES = 4096
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The log's last event at a time; `number` counts checkpoints, so that one that was removed is missed."""
+    """The log's last event at a time; `number` counts checkpoints, so that one that was removed is missed.
+
+    `seal` stands in the first line of a file that an administrator began anew: the digest of what is known to be wrong
+    before this event.
+    """
 
     number: int
     id: int
     hash: str
     time: str
+    seal: str = ""
 
 
 class CheckpointFile:
@@ -56,6 +61,14 @@ class CheckpointFile:
             self._catch_up()
             return self._add(head, now)
 
+    def begin_anew(self, head: AuditHead, now: datetime, seal: str) -> None:
+        """Put the file aside and begin another one with a seal."""
+        with self._lock:
+            self._catch_up()
+            if self.path.exists():
+                self.path.rename(self.path.with_name(f"checkpoints-until-{head.last_id}.jsonl"))
+            self._add(head, now, seal)
+
     def read(self) -> Iterator[tuple[int, Checkpoint | None]]:
         """Every line's number with its checkpoint, or None where the line is damaged or not signed."""
         if not self.path.exists():
@@ -72,9 +85,9 @@ class CheckpointFile:
             return False
         return head.last_id - newest.id >= EVERY_EVENTS or now - datetime.fromisoformat(newest.time) >= EVERY
 
-    def _add(self, head: AuditHead, now: datetime) -> Checkpoint:
+    def _add(self, head: AuditHead, now: datetime, seal: str = "") -> Checkpoint:
         number = self._newest.number + 1 if self._newest else 1
-        added = Checkpoint(number, head.last_id, head.last_hash, rfc3339(now))
+        added = Checkpoint(number, head.last_id, head.last_hash, rfc3339(now), seal)
         signature = sign(self._key, "checkpoint", *vars(added).values())
         line = json.dumps({**vars(added), "signature": signature}).encode() + b"\n"
         try:
@@ -107,11 +120,12 @@ class CheckpointFile:
     def _parsed(self, line: bytes) -> Checkpoint | None:
         try:
             value = json.loads(line)
-            found = Checkpoint(int(value["number"]), int(value["id"]), str(value["hash"]), str(value["time"]))
-            signature = str(value["signature"])
-        except (ValueError, TypeError, KeyError):
+            signature = str(value.pop("signature"))
+            found = Checkpoint(**value)
+            is_ours = is_signed(signature, self._key, "checkpoint", *vars(found).values())
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        return found if is_signed(signature, self._key, "checkpoint", *vars(found).values()) else None
+        return found if is_ours and isinstance(found.id, int) else None
 
 
 def _append_whole(path: Path, line: bytes) -> None:

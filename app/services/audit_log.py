@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.db.repositories import audit as repository
-from app.domain.audit import AuditFilter, ChainedEvent
+from app.db.tables.base import utc_now
+from app.domain.audit import AuditFilter, ChainedEvent, Verification
 from app.domain.errors import AuditUnavailable, Conflict, InvalidInput
 from app.domain.principal import Caller
 from app.monitor.audit_utils import rfc3339
 from app.runs.files import storage_errors
 from app.schemas.audit import AuditItem, AuditVerification
 from app.schemas.paging import MAX_COUNTED, Page
-from app.services.audit_verification import verify
+from app.services.audit_verification import verify, wrong_before
 from app.services.auditing import AuditLog
 from app.services.paging import decode_cursor, encode_cursor
 
@@ -38,6 +39,7 @@ COLUMNS = (
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would run."""
+_MAX_FAULTS_TOLD = 5
 _verifying = threading.Lock()
 
 
@@ -107,6 +109,7 @@ def verify_for(audit: AuditLog, caller: Caller) -> AuditVerification:
         head_hash=found.head_hash,
         first_bad_id=found.first_bad_id,
         faults=[asdict(fault) for fault in found.faults],  # type: ignore[misc]
+        accepted=[asdict(fault) for fault in found.accepted],  # type: ignore[misc]
     )
     try:
         audit.append_now(
@@ -121,6 +124,21 @@ def verify_for(audit: AuditLog, caller: Caller) -> AuditVerification:
         if error.code != "audit.tampered":
             raise
     return answer
+
+
+def reseal(audit: AuditLog, caller: Caller, reason: str) -> Verification:
+    """Accept what is wrong with the log after it was looked into, so that it goes on and later faults show again.
+
+    What was found is recorded in the log and kept in the seal, the checkpoints so far are put aside. Conflict where
+    nothing is wrong. Running processes must be started again.
+    """
+    found = verify(audit)
+    if not found.faults:
+        raise Conflict("nothing is wrong with the audit log, so there is nothing to accept", code="audit.whole")
+    faults = [fault.what for fault in found.faults[:_MAX_FAULTS_TOLD]]
+    head = audit.reseal(caller, {"reason": reason, "first_bad_id": found.first_bad_id, "faults": faults})
+    audit.checkpoints.begin_anew(head, utc_now(), wrong_before(audit, head.last_id))
+    return found
 
 
 def _exported(audit: AuditLog, wanted: AuditFilter, kind: ExportFormat) -> Iterator[str]:

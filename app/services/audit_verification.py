@@ -1,12 +1,13 @@
 """Whether the audit log is as it was recorded: every event, their order, their end, and the checkpoints beside it."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from app.db.repositories import audit as repository
 from app.db.session import Session
 from app.domain.audit import AuditFault, AuditHead, ChainedEvent, Verification
-from app.monitor.audit_utils import GENESIS_HASH, event_hash
+from app.monitor.audit_utils import GENESIS_HASH, canonical_json, event_hash
 from app.services.audit_checkpoints import EVERY_EVENTS, Checkpoint
 from app.services.auditing import AuditLog
 
@@ -38,12 +39,34 @@ def verify(
         for done in chain.walk(session):
             progress(done, total)
         faults += chain.faults
+        faults += _newly_wrong(marks, chain)
         faults += _faults_of_head(audit, head, chain)
         if not chain.faults:
             faults += marks.missing(chain.last_id)
         if not repository.is_guarded(session):
             faults.append(AuditFault(None, "the triggers that refuse changes to events are missing from the database"))
-    return Verification(chain.last_id, marks.count, chain.last_hash, tuple(faults))
+    return Verification(chain.last_id, marks.count, chain.last_hash, tuple(faults), tuple(chain.accepted))
+
+
+def wrong_before(audit: AuditLog, event_id: int) -> str:
+    """The digest of all that is wrong with the events before one, for the seal that accepts it."""
+    chain = _Chain(_Marks(), event_id)
+    with audit.database.read() as session:
+        for _ in chain.walk(session):
+            pass
+    return _digest(chain.accepted)
+
+
+def _digest(faults: list[AuditFault]) -> str:
+    return hashlib.sha256(canonical_json([[fault.id, fault.what] for fault in faults])).hexdigest()
+
+
+def _newly_wrong(marks: "_Marks", chain: "_Chain") -> list[AuditFault]:
+    """What is wrong before the seal, where that is not what was accepted with it."""
+    if not marks.sealed_id or chain.faults or marks.first is None or marks.first.seal == _digest(chain.accepted):
+        return []
+    known, chain.accepted = chain.accepted, []
+    return [*known, AuditFault(None, f"what is wrong before event {marks.sealed_id} is not what was accepted there")]
 
 
 @dataclass
@@ -54,6 +77,11 @@ class _Marks:
     faults: list[AuditFault] = field(default_factory=list)
     count: int = 0
     first: Checkpoint | None = None
+
+    @property
+    def sealed_id(self) -> int:
+        """The event up to which what is wrong is known; 0 for none."""
+        return self.first.id if self.first is not None and self.first.seal else 0
 
     def add(self, event_id: int, hash_: str, reason: str) -> None:
         self.hashes.setdefault(event_id, []).append((hash_, reason))
@@ -73,7 +101,7 @@ class _Marks:
                 f"events {last_id + 1} to {beyond} are missing, the last of which was {reason}: "
                 "the log was cut, or the database was put back to an older one",
             )
-        unsigned = self.first.id if self.first else last_id
+        unsigned = 0 if self.sealed_id else self.first.id if self.first else last_id
         if unsigned > MAX_BEFORE_FIRST:
             yield AuditFault(
                 None, f"there is no checkpoint of the first {unsigned} events: the file was removed or cut"
@@ -86,7 +114,7 @@ def _marks(audit: AuditLog) -> _Marks:
         if mark is None:
             marks.faults.append(AuditFault(None, f"{path}:{line}: damaged, or not signed here"))
             continue
-        if mark.number != number + 1:
+        if mark.number != number + 1 and not (mark.seal and marks.count == 0):
             marks.faults.append(
                 AuditFault(None, f"{path}:{line}: checkpoint {mark.number} follows checkpoint {number}")
             )
@@ -100,23 +128,31 @@ def _marks(audit: AuditLog) -> _Marks:
 class _Chain:
     """A walk along the events that stops at the first one whose content, place or link is wrong."""
 
-    def __init__(self, marks: _Marks) -> None:
+    def __init__(self, marks: _Marks, sealed_id: int | None = None) -> None:
+        self._sealed_id = marks.sealed_id if sealed_id is None else sealed_id
         self.last_id, self.last_hash = 0, GENESIS_HASH
         self.faults: list[AuditFault] = []
+        self.accepted: list[AuditFault] = []
         self._marks = marks
 
     def walk(self, session: Session) -> Iterator[int]:
         """Check chunk after chunk; yields the number checked."""
         while not self.faults and (events := self._chunk(session)):
             for chained in events:
-                if fault := self._fault_of(chained):
-                    self.faults.append(fault)
+                self._judge(self._fault_of(chained))
+                if self.faults:
                     break
                 self.last_id, self.last_hash = chained.event.id, chained.hash
                 self.faults += self._marks.compare(self.last_id, self.last_hash)
                 if self.faults:
                     break
             yield self.last_id
+
+    def _judge(self, fault: AuditFault | None) -> None:
+        """Keep a fault, as one that was accepted where it lies before the seal."""
+        if fault is not None:
+            is_known = fault.id is not None and fault.id < self._sealed_id
+            (self.accepted if is_known else self.faults).append(fault)
 
     def _chunk(self, session: Session) -> list[ChainedEvent]:
         try:
@@ -133,8 +169,10 @@ class _Chain:
                 found += repository.chain_after(session, last_id, 1)
             except (ValueError, TypeError, ArithmeticError) as error:
                 if not found:
-                    self.faults.append(AuditFault(event_id, f"event {event_id} cannot be read: {error}"))
-                return found
+                    self._judge(AuditFault(event_id, f"event {event_id} cannot be read: {error}"))
+                if found or self.faults:
+                    return found
+                self.last_id, self.last_hash = event_id, ""
             last_id = event_id
         return found
 

@@ -132,6 +132,16 @@ class AuditLog:
         with self.database.write(alone=False) as session, repository.appending():
             return self.checkpoints.add(self._locked_head(session), utc_now())
 
+    def reseal(self, caller: Caller, details: Mapping[str, Any]) -> AuditHead:
+        """Go on from the newest event there is, whatever the head says, and record that; the head from then on."""
+        with self.database.write() as session, repository.appending():
+            last_id, last_hash = repository.last_link(session)
+            last_hash = last_hash or GENESIS_HASH
+            repository.replace_head(session, AuditHead(last_id, last_hash, sign(self._key, "head", last_id, last_hash)))
+            session.info[_APPENDED] = True
+            self.append(session, caller, "audit.reseal", "audit:logs", details=details)
+            return self._locked_head(session)
+
     def is_head_signed(self, head: AuditHead) -> bool:
         """Whether a head was written by this installation."""
         return is_signed(head.signature, self._key, "head", head.last_id, head.last_hash)

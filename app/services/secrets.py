@@ -15,6 +15,7 @@ from app.settings import Settings
 
 MIN_SECRET_CHARACTERS = 32
 MIN_DISTINCT_CHARACTERS = 10
+_HOW_TO_MAKE_ONE = "python -c 'import secrets; print(secrets.token_urlsafe(48))' makes one"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ def load_secrets(settings: Settings) -> Secrets:
 
 
 def load_audit_key(settings: Settings) -> bytes:
-    """What signs the audit log, generated where there is none."""
-    return _generated_list(settings.secrets_dir / "audit.json")[0].encode()
+    """What signs the audit log, generated where none is given; ConfigError for one that is easily guessed."""
+    given = settings.audit_secret.get_secret_value()
+    if not given:
+        return _generated_list(settings.secrets_dir / "audit.json")[0].encode()
+    if reason := weakness(given):
+        raise ConfigError(f"AUDIT_SECRET {reason}", hint=_HOW_TO_MAKE_ONE, code="config.weak_secret")
+    return given.encode()
 
 
 def rotate_jwt_key(settings: Settings, keep: int = 2) -> str:
@@ -92,7 +98,7 @@ def _refuse_weak(settings: Settings, previous_jwt_secrets: list[str]) -> None:
     if wrong:
         raise ConfigError(
             f"ENVIRONMENT=production: {'; '.join(wrong)}",
-            hint="python -c 'import secrets; print(secrets.token_urlsafe(48))' makes one",
+            hint=_HOW_TO_MAKE_ONE,
             code="config.weak_secret",
         )
 

@@ -134,3 +134,15 @@ def test_a_log_with_a_forged_head_can_still_be_exported_but_not_listed_unrecorde
     past_the_triggers(audit.database, "UPDATE audit_head SET signature = 'ff'")
     assert finetune("audit", "list").status == 1
     assert len(finetune("audit", "export", "--out", "-").out.splitlines()) == 4
+
+
+def test_reseal_lets_a_damaged_log_go_on(finetune: Finetune, audit: AuditLog) -> None:
+    assert finetune("audit", "reseal", "--reason", "nothing").status == 1
+    past_the_triggers(audit.database, "UPDATE audit_events SET actor = 'eve' WHERE id = 3")
+    assert finetune("audit", "verify").status == 1
+    assert finetune("audit", "reseal").status == 2
+    assert finetune("audit", "reseal", "--reason", "a test of the tools").out.startswith("1 faults are accepted")
+    answer = finetune("audit", "verify")
+    assert answer.status == 0
+    assert "but for 1 faults that were accepted" in answer.out
+    assert json.loads(finetune("audit", "verify", "--json").out)["accepted"][0]["id"] == 3

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -56,6 +56,18 @@ def begin(session: Session, first: AuditHead) -> None:
     """Make the head unless another process was faster."""
     dialect: Any = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     session.execute(dialect.insert(_HEAD).values(id=_ONLY_ROW, **asdict(first)).on_conflict_do_nothing())
+
+
+def replace_head(session: Session, new_head: AuditHead) -> None:
+    """Put another head in place of the one there is, or where there is none."""
+    session.execute(delete(_HEAD))
+    session.execute(insert(_HEAD).values(id=_ONLY_ROW, **asdict(new_head)))
+
+
+def last_link(session: Session) -> tuple[int, str]:
+    """The id and the hash of the newest event there is, whatever the head says; 0 and nothing for none."""
+    row = session.execute(select(_EVENTS.c.id, _EVENTS.c.hash).order_by(_EVENTS.c.id.desc()).limit(1)).first()
+    return (0, "") if row is None else (row[0], row[1])
 
 
 def add(session: Session, chained: ChainedEvent, new_head: AuditHead) -> None:
