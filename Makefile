@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-conda run-local logs-local test test-v check bench db-list serve predict-health predict-text \
-	predict-positive predict-negative lock clean
+	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
 override config := $(value config)
@@ -63,6 +63,12 @@ predict-positive: setup ## classify a sentence of praise
 
 predict-negative: setup ## classify a complaint
 	@$(PYTHON_IN_VENV) scripts/ask_service.py predict "A complete waste of money; it broke on the first day."
+
+start: setup ## the whole platform on this machine: API on :8000, a worker, the queue's server; Ctrl-C stops it
+	@exec $(BIN)/finetune start
+
+stop: setup ## stop what `make start` runs on this RESULTS_DIR; trainings save first
+	@$(BIN)/finetune stop
 
 lock: setup ## pin the newest versions that pyproject.toml allows in requirements.lock
 	@scripts/lock.sh

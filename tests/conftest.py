@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.servers", "tests.api_server"]
+pytest_plugins = ["tests.servers", "tests.api_server", "tests.api_runs"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ASSETS = Path(os.environ.get("FINETUNE_TEST_ASSETS") or REPOSITORY.parent / "shared")
@@ -36,14 +36,22 @@ TOKENIZER_OF = {
 
 
 @pytest.fixture(autouse=True)
-def isolated_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Results, database and settings of a test are its own; nothing of the person's `.env` or shell leaks in."""
+def isolated_installation(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Results, database and settings of a test are its own; nothing of the person's `.env` or shell leaks in.
+
+    With FINETUNE_TEST_SERVERS set, its database is on PostgreSQL, and its queue on a Redis with an address.
+    """
     from app.settings import get_settings
 
-    ours, others = "DATABASE_URL FINETUNE_SERVER SERVE_PORT", "COLUMNS PIP_USER MAKEFLAGS MAKELEVEL MFLAGS"
+    ours, others = "DATABASE_URL REDIS_URL FINETUNE_SERVER SERVE_PORT", "COLUMNS PIP_USER MAKEFLAGS MAKELEVEL MFLAGS"
     for name in (*ours.split(), *others.split()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "results"))
+    if os.environ.get("FINETUNE_TEST_SERVERS"):
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgresql_installation"))
+        monkeypatch.setenv("REDIS_URL", request.getfixturevalue("redis_url"))
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

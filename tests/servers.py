@@ -40,10 +40,10 @@ class PostgreSQL:
         with psycopg.connect(f"host={self.folder} user=tests dbname=postgres", autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def create_database(self) -> str:
-        """A new, empty database; its address."""
+    def create_database(self, template: str = "template1") -> str:
+        """A new database, empty or a copy; its address."""
         name = f"test_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -115,6 +115,29 @@ def _wait_for(cluster: PostgreSQL, server: subprocess.Popen[bytes], log: Path) -
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def migrated(postgresql: PostgreSQL) -> str:
+    """The name of a database that has all tables, to be copied."""
+    from app.db.session import make_engine, migrate
+
+    postgresql.execute("CREATE DATABASE migrated")
+    engine = make_engine(postgresql.url("migrated"))
+    migrate(engine)
+    engine.dispose()
+    return "migrated"
+
+
+@pytest.fixture
+def postgresql_installation(postgresql: PostgreSQL, migrated: str) -> Iterator[str]:
+    """The address of a database of this test that has all tables and no row."""
+    from app.db.session import open_database
+
+    url = postgresql.create_database(migrated)
+    yield url
+    open_database(url).engine.dispose()
+    postgresql.drop_database(url)
 
 
 @pytest.fixture
