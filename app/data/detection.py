@@ -275,7 +275,9 @@ def column_names(header: Sequence[str] | None, num_columns: int) -> list[str]:
     if header is None:
         return [str(number) for number in range(1, num_columns + 1)]
     names: list[str] = []
+    taken: set[str] = set()
     for number, cell in enumerate(header, 1):
         name = cell.strip() or f"column {number}"
-        names.append(f"{name} ({number})" if name in names else name)
+        names.append(f"{name} ({number})" if name in taken else name)
+        taken.add(names[-1])
     return names

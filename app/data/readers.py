@@ -25,6 +25,8 @@ from app.domain.train_config import AUTO
 
 PREVIEW_ROWS = 3
 PREVIEW_CHARS = 100
+MAX_COLUMNS = 20_000
+"""More than a workbook can have; with very many, each row is a long time in coming."""
 MAX_ROW_BYTES = 2**31 - 1
 """What the csv module and file objects can count to; a larger bound means this one."""
 
@@ -91,6 +93,11 @@ def _unchanged(source: str) -> Iterator[None]:
 
 def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool, like: Detected | None) -> Rows:
     columns = opened.detected.columns
+    if len(columns) > MAX_COLUMNS:
+        raise DataUnreadable(
+            f"{source} has {len(columns):,} columns; at most {MAX_COLUMNS:,} are read",
+            hint="keep the text and the label; or is it the wrong mark that separates them?",
+        )
     sample = list(islice(opened.records, SAMPLE_ROWS))
     cells = [[as_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]
     if not sample:

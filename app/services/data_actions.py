@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Request = dict[str, Any]
 MAX_COLUMNS = 5_000
 MAX_LABELS = 10_000
-"""A report names every column and label, and a form shows them; more of them are a mistake, or an attack."""
+MAX_NAME_CHARS = 1_000
+"""A report names every column and label, and a form shows them; more or longer ones are a mistake, or an attack."""
 MAX_TEXT_CHARS = 20_000
 MAX_DIFF_ROWS = 100
 
@@ -66,17 +67,24 @@ def _checked(request: Request, data: DataConfig, base: Any = None) -> "dict[str,
 
     checked = check(data, Path(request["results_dir"]), base)
     for one in checked.values():
-        for count, limit, what in (
-            (len(one.report.detected.columns), MAX_COLUMNS, "columns"),
-            (len(one.report.labels), MAX_LABELS, "labels"),
-        ):
-            if count > limit:
-                raise TooLarge(
-                    f"{one.report.file} has {count:,} {what}; at most {limit:,} are taken",
-                    hint="is the right column taken for the label, and the right mark for the separator?",
-                )
+        _refuse_excess(one.report)
     shown_as: dict[str, str] = request["shown_as"]
     return {split: replace(one, report=_renamed(one.report, shown_as)) for split, one in checked.items()}
+
+
+def _refuse_excess(report: ValidationReport) -> None:
+    """TooLarge for what no list, no form and no memory is made for."""
+    names = [*report.detected.columns, *report.labels]
+    for count, limit, what in (
+        (len(report.detected.columns), MAX_COLUMNS, "columns"),
+        (len(report.labels), MAX_LABELS, "labels"),
+        (max(map(len, names), default=0), MAX_NAME_CHARS, "characters in the name of a column or label"),
+    ):
+        if count > limit:
+            raise TooLarge(
+                f"{report.file} has {count:,} {what}; at most {limit:,} are taken",
+                hint="is the right column taken for the label, and the right mark for the separator?",
+            )
 
 
 def _renamed(report: ValidationReport, shown_as: dict[str, str]) -> ValidationReport:

@@ -22,6 +22,8 @@ from app.services.confinement import Limits, confine
 from app.services.file_names import with_shown_names
 
 PROGRESS_SECONDS = 0.25
+MAX_MESSAGE_CHARS = 2_000
+MAX_CHOICES = 100
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -112,15 +114,20 @@ def _described(error: PlatformError, disk_errors: set[int]) -> dict[str, Any]:
         error = errors.TooLarge("reading the file takes more memory than there is for it", hint="send it in parts")
     described: dict[str, Any] = {
         "kind": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
+        "message": _cut(error.message),
+        "hint": _cut(error.hint),
         "code": error.code,
     }
     if isinstance(error, errors.AmbiguousColumns):
-        described |= {"role": error.role, "choices": error.choices}
+        described |= {"role": error.role, "choices": [_cut(name) for name in error.choices[:MAX_CHOICES]]}
     if isinstance(error, errors.DataBlocked):
         described["reports"] = {split: report.model_dump(mode="json") for split, report in error.reports.items()}
     return described
+
+
+def _cut(text: str) -> str:
+    """A file may have made it as long as it likes."""
+    return text if len(text) <= MAX_MESSAGE_CHARS else text[: MAX_MESSAGE_CHARS - 1] + "…"
 
 
 def _system_error(error: BaseException | None) -> int | None:

@@ -29,8 +29,8 @@ MEDIA_TYPES: dict[ExportFormat, str] = {
     "jsonl": "application/jsonl; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
 }
-_READ_BOUNDS = Bounds(seconds=120.0, cpu_seconds=100)
-_EXPORT_BOUNDS = Bounds(seconds=3600.0, cpu_seconds=3000, file_bytes=200 * 2**30)
+_READ_BOUNDS = Bounds(memory_bytes=768 * 2**20, seconds=120.0, cpu_seconds=100)
+_EXPORT_BOUNDS = Bounds(memory_bytes=768 * 2**20, seconds=3600.0, cpu_seconds=3000, file_bytes=200 * 2**30)
 _DOWNLOAD = "dataset.download"
 
 
