@@ -85,9 +85,10 @@ class Tasks(Noun):
         kinds: Sequence[PointKind] = (),
         since: int = 0,
         max_points: int = 1000,
+        thin: bool = True,
     ) -> MetricSeries:
-        """What a training reported after point `since`, thinned out to `max_points`."""
-        call = at(task_id=task_id).query(kinds=list(kinds), since=since, max_points=max_points)
+        """What a training reported after point `since`: thinned out to `max_points`, or the first of them."""
+        call = at(task_id=task_id).query(kinds=list(kinds), since=since, max_points=max_points, thin=thin)
         return call.as_(MetricSeries)
 
     @endpoint("GET", "/task/{task_id}/events")
@@ -127,10 +128,10 @@ class Tasks(Noun):
     def points(self, task_id: str) -> list[MetricPoint]:
         """All points a training reported, none left out."""
         found: list[MetricPoint] = []
-        since, ask = 0, MAX_POINTS
+        since = 0
         while True:
-            series = self.metrics(task_id, since=since, max_points=ask)
+            series = self.metrics(task_id, since=since, max_points=MAX_POINTS, thin=False)
             found += series.points
-            if not series.points or not series.sampled:
+            if len(series.points) >= series.matching:
                 return found
-            since = series.points[-1].id
+            since = series.last_id

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.domain.data_report import Detected, Finding, ValidationReport
-from app.domain.data_version import DATA_NAME_PATTERN, LabelledText, Relabelled, Source
+from app.domain.data_version import DATA_NAME_PATTERN, Chunk, LabelledText, Relabelled, Source
 from app.domain.train_config import AUTO
 
 MAX_CODES = 50
@@ -218,6 +218,7 @@ class VersionView(VersionItem):
 
     columns: list[str]
     num_chunks: int
+    chunks: list[Chunk] = Field(default_factory=list, description="the pieces its content is stored in")
     sources: dict[str, Source]
     split_seed: int | None = Field(description="null where the evaluation rows were given, not held out")
     eval_fraction: float | None
@@ -233,6 +234,9 @@ class VersionFindings(BaseModel):
     reference: str
     findings: list[DatasetFinding]
     detected: dict[str, Detected] = Field(default_factory=dict, description="how each split's file was read")
+    reports: dict[str, ValidationReport] = Field(
+        default_factory=dict, description="what `finetune data validate --json` says of each split's file"
+    )
 
 
 class DatasetRowView(BaseModel):

@@ -67,20 +67,25 @@ def _whole_characters(content: bytes) -> int:
     return len(content)
 
 
-def read_points(platform: Platform, task_id: str, kinds: Sequence[str], since: int, max_points: int) -> MetricSeries:
-    """What a training reported after the point `since`, thinned out evenly to `max_points`; the newest stays."""
+def read_points(
+    platform: Platform, task_id: str, kinds: Sequence[str], since: int, max_points: int, *, thin: bool = True
+) -> MetricSeries:
+    """What a training reported after the point `since`, thinned out evenly to `max_points`; the newest stays.
+
+    Where it is not to be thinned out, the first `max_points`.
+    """
     with platform.installation.database.read() as session:
         experiment_id = get_record(session, task_id).task.experiment_id
         if experiment_id is None:
             return MetricSeries(points=[], last_id=since, matching=0, sampled=False)
         found = metrics.point_ids(session, experiment_id, kinds, since, MAX_POINTS_LOOKED_AT)
-        chosen = _thin_out(found, max_points)
+        chosen = _thin_out(found, max_points) if thin else [identifier for identifier, _ in found[:max_points]]
         points = [
             MetricPoint(id=p.id, kind=p.kind, step=p.step, attempt=p.attempt, time=p.time, values=p.values)
             for p in metrics.points_of(session, chosen)
         ]
-    last = found[-1][0] if found else since
-    return MetricSeries(points=points, last_id=last, matching=len(found), sampled=len(points) < len(found))
+    last = (found[-1][0] if thin else chosen[-1]) if found else since
+    return MetricSeries(points=points, last_id=last, matching=len(found), sampled=thin and len(points) < len(found))
 
 
 def _thin_out(found: Sequence[tuple[int, str]], at_most: int) -> list[int]:

@@ -34,6 +34,7 @@ def version_view(entry: NamedVersion, manifest: VersionManifest) -> VersionView:
         **version_fields(entry, manifest),
         columns=manifest.columns,
         num_chunks=len(manifest.chunks),
+        chunks=manifest.chunks,
         sources=manifest.origin.sources,
         split_seed=manifest.origin.split_seed,
         eval_fraction=manifest.origin.eval_fraction,
@@ -47,6 +48,7 @@ def version_findings(entry: NamedVersion, manifest: VersionManifest) -> VersionF
         reference=str(entry),
         findings=findings_of(reports),
         detected={split: report.detected for split, report in reports.items()},
+        reports=reports,
     )
 
 

@@ -89,9 +89,10 @@ def read_metrics(
     kinds: Kinds = [],  # noqa: B006 - never changed; FastAPI copies it
     since: Annotated[int, Query(ge=0, le=2**53, description="only points after this `last_id`")] = 0,
     max_points: Annotated[int, Query(ge=1, le=5000, description="more are thinned out evenly")] = 1000,
+    thin: Annotated[bool, Query(description="false: the first `max_points` instead, and ask on from `last_id`")] = True,
 ) -> MetricSeries:
     """What a training reported. Of two points of one kind and step, the one of the higher attempt counts."""
-    return task_outputs.read_points(platform, task_id, kinds, since, max_points)
+    return task_outputs.read_points(platform, task_id, kinds, since, max_points, thin=thin)
 
 
 @router.get(
