@@ -1,5 +1,6 @@
 """Metric points, final evaluations and checkpoints of a run."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,18 @@ _SCORES = ("accuracy", "macro_f1", "loss")
 
 
 def add_points(session: Session, points: Sequence[dict[str, Any]]) -> None:
-    """Append metric points in one statement."""
+    """Append metric points in one statement; a value that is no number (a loss that diverged) is kept as null."""
     if points:
-        session.execute(insert(MetricPointRow), points)
+        session.execute(insert(MetricPointRow), [point | {"values": _storable(point["values"])} for point in points])
+
+
+def _storable(value: Any) -> Any:
+    """A value as JSON knows it, which has no infinities."""
+    if isinstance(value, dict):
+        return {key: _storable(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def points(session: Session, experiment_id: int, kind: str | None = None) -> list[MetricPointRow]:
@@ -54,8 +64,8 @@ def put_evaluation(session: Session, experiment_id: int, split: str, metrics: di
     session.execute(
         delete(EvaluationRow).where(EvaluationRow.experiment_id == experiment_id, EvaluationRow.split == split)
     )
-    scores = {name: metrics.get(name) for name in _SCORES}
-    session.add(EvaluationRow(experiment_id=experiment_id, split=split, metrics=metrics, **scores))
+    scores = {name: _storable(metrics.get(name)) for name in _SCORES}
+    session.add(EvaluationRow(experiment_id=experiment_id, split=split, metrics=_storable(metrics), **scores))
 
 
 def evaluations(session: Session, experiment_id: int) -> dict[str, dict[str, Any]]:
