@@ -6,7 +6,22 @@ from typing import Annotated, NoReturn
 try:
     import typer
 
-    from app.cli import audit, checkpoints, config, data, experiments, keys, output, predict, serve, train, users
+    from app.cli import (
+        api,
+        audit,
+        checkpoints,
+        config,
+        data,
+        experiments,
+        keys,
+        output,
+        predict,
+        serve,
+        start,
+        train,
+        users,
+        worker,
+    )
     from app.cli import login as signing_in
     from app.cli import server as chosen_server
     from app.domain.errors import PlatformError
@@ -34,6 +49,10 @@ def _installation(
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("start")(start.start)
+app.command("stop")(start.stop)
+app.command("api")(api.api)
+app.command("worker")(worker.worker)
 app.add_typer(config.app, name="config", help="What a configuration means, and which keys there are.")
 app.add_typer(experiments.app, name="experiments", help="Every run this installation knows.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Which checkpoints a run has, and room on the disk.")

@@ -23,7 +23,9 @@ MAX_WAITING_LINES = 5000
 NAME_WIDTH = 8
 
 _OURS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ")
-_OF_THE_QUEUE = re.compile(r"^\d+:[A-Z] \d\d \w{3} \d{4} [\d:.]+ [*#.-] ")
+_OF_THE_QUEUE = re.compile(r"^\d+:(?:[A-Z] \d\d \w{3} \d{4} [\d:.]+ [*#.-]|signal-handler \(\d+\)) ")
+_NOT_WORTH_A_LINE = ("Memory overcommit must be enabled",)
+"""Of the queue's server, at each start: what it holds takes some kilobytes."""
 _COLOURS = {"platform": "1", "queue": "35", "api": "36", "worker": "32", "ui": "33"}
 
 
@@ -43,7 +45,7 @@ class PlatformLog:
 
     def say(self, name: str, line: str) -> None:
         """Log one line of a program, with the time the program gave it, else now."""
-        if not line.strip():
+        if not line.strip() or any(known in line for known in _NOT_WORTH_A_LINE):
             return
         time, text = _split(printable(line))
         head = f"{name:<{NAME_WIDTH}} |"

@@ -168,7 +168,7 @@ class EmbeddedBroker:
                 "maxmemory-policy noeviction",
                 "daemonize no",
                 'logfile ""',
-                "loglevel notice",
+                "loglevel warning",
                 "always-show-logo no",
                 "",
             ]

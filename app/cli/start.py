@@ -1,0 +1,163 @@
+"""`finetune start` and `finetune stop`: the whole platform on this machine, as one thing."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+    from collections.abc import Callable
+
+    from app.cli.platform_log import PlatformLog
+    from app.services.processes import Program
+    from app.services.start_lock import StartLock
+    from app.settings import Settings
+
+SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0}
+SECONDS_TO_STOP_ALL = 120.0
+LOG_FILE = "platform.log"
+
+
+def start(
+    workers: Annotated[int, typer.Option(min=0, max=64, help="how many workers run on this machine")] = 1,
+) -> None:
+    """Run the API, a worker and the queue's server until Ctrl-C; .env has the ports."""
+    from contextlib import closing
+
+    from app.cli.listening import check_free, listen
+    from app.cli.platform_log import PlatformLog
+    from app.services.processes import Processes
+    from app.services.start_lock import start_lock
+    from app.settings import get_settings
+
+    settings = get_settings()
+    with start_lock(settings.results_dir) as lock:
+        if settings.redis_port and not settings.redis_url:
+            check_free(settings.redis_port, "REDIS_PORT")
+        with closing(listen(settings.api_host, settings.api_port, "API_PORT")) as api_socket:
+            num_accounts = _preflight()
+            addresses = {"API": _address(settings)}
+            lock.note(addresses)
+            with closing(PlatformLog(settings.results_dir / "logs" / LOG_FILE)) as log:
+                processes = Processes(_programs(settings, lock, api_socket, workers), log.say)
+                came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts))
+                log.say("platform", "everything has stopped")
+    raise typer.Exit(0 if came_up else 1)
+
+
+def stop() -> None:
+    """Stop what `finetune start` runs on this results directory; trainings save first."""
+    from app.services import start_lock
+    from app.settings import get_settings
+
+    stopped = start_lock.stop(get_settings().results_dir, SECONDS_TO_STOP_ALL)
+    print(f"stopped process {stopped.pid} and all it ran")
+
+
+def _preflight() -> int:
+    """Open the installation once; how many accounts it has. Exits as that did where it cannot be used."""
+    import json
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-m", "app.cli.preflight"], stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    num_accounts: int = json.loads(done.stdout)["accounts"]
+    return num_accounts
+
+
+def _programs(settings: "Settings", lock: "StartLock", api_socket: "socket.socket", workers: int) -> "list[Program]":
+    from app.services.processes import Program
+    from app.tasks.broker import EmbeddedBroker
+    from app.tasks.heartbeat import Heartbeat
+
+    programs = []
+    if not settings.redis_url:
+        broker = EmbeddedBroker(settings, keep=(lock.descriptor,))
+        programs.append(
+            Program("queue", broker.start, broker.is_ready, (), broker.socket.exists, SECONDS_TO_STOP["queue"])
+        )
+    descriptor = api_socket.fileno()
+    programs.append(
+        Program(
+            "api",
+            _starter(["app.main", str(descriptor)], (descriptor, lock.descriptor)),
+            lambda: _answers(settings),
+            ("queue",),
+            seconds_to_stop=SECONDS_TO_STOP["api"],
+        )
+    )
+    for number in range(1, workers + 1):
+        name = f"worker-{number}" if workers > 1 else "worker"
+        programs.append(
+            Program(
+                name,
+                _starter(["app.cli", "worker", "--name", name], (lock.descriptor,)),
+                Heartbeat(settings, name).is_ready,
+                ("queue",),
+                seconds_to_stop=SECONDS_TO_STOP["worker"],
+            )
+        )
+    return programs
+
+
+def _starter(arguments: list[str], inherited: tuple[int, ...]) -> "Callable[[int], subprocess.Popen[bytes]]":
+    """What starts `python -m ARGUMENTS`; the program gets SIGTERM when this process dies, and no Ctrl-C before."""
+    import os
+    import subprocess
+    import sys
+
+    def start_it(output: int) -> "subprocess.Popen[bytes]":
+        parent = [sys.executable, "-m", "app.services.child", str(os.getpid())]
+        return subprocess.Popen(
+            [*parent, sys.executable, "-u", "-m", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=inherited,
+        )
+
+    return start_it
+
+
+def _answers(settings: "Settings") -> bool:
+    """Whether the API says that it is ready."""
+    import http.client
+
+    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104 - compared
+    connection = http.client.HTTPConnection(host, settings.api_port, timeout=1)
+    try:
+        connection.request("GET", "/ready", headers={"Host": settings.allowed_hosts[0]})
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _address(settings: "Settings") -> str:
+    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104 - compared
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+
+
+def _announce(log: "PlatformLog", settings: "Settings", addresses: dict[str, str], num_accounts: int) -> None:
+    """Say where everything is, and how the first administrator is made where there is none."""
+    import shlex
+    import sys
+
+    log.say("platform", "ready: " + ", ".join(f"{name} {address}" for name, address in addresses.items()))
+    lines = ["", "The platform is ready."]
+    lines += [f"  {name:<5} {address}   (docs: {address}/docs)" for name, address in addresses.items()]
+    lines += [f"  log   {settings.results_dir / 'logs' / LOG_FILE}"]
+    if not num_accounts:
+        program = shlex.quote(sys.argv[0]) if sys.argv[0].endswith("finetune") else "finetune"
+        lines += [
+            "There is no account yet. Make the first administrator, in another terminal:",
+            f"  {program} users create admin --role admin --password-stdin",
+            "or from elsewhere: POST /setup, with the code among the lines above.",
+        ]
+    for line in [*lines, "Ctrl-C stops everything.", ""]:
+        log.show(line)
