@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -77,21 +77,31 @@ def export(
 
 def write_file(audit: AuditLog, caller: Caller, wanted: AuditFilter, kind: ExportFormat, path: Path) -> int:
     """Export to a new file, which is whole or not there; how many events it has. Conflict when the file exists."""
-    if path.exists():
-        raise Conflict(f"{path} exists already", hint="choose another --out")
+    _refuse_existing(path)
+    return write_text(export(audit, caller, wanted, kind, is_forensic=True), kind, path)
+
+
+def write_text(texts: Iterable[str], kind: ExportFormat, path: Path) -> int:
+    """Write exported texts to a new file, which is whole or not there; how many events it has."""
+    _refuse_existing(path)
     temporary = path.with_name(f".{path.name}.tmp")
     num_events = 0 if kind == "jsonl" else -1  # the line of column names is none
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("w", encoding="utf-8", newline="") as file:
-                for text in export(audit, caller, wanted, kind, is_forensic=True):
+                for text in texts:
                     num_events += text.count("\n")
                     file.write(text)
             temporary.rename(path)
         finally:
             temporary.unlink(missing_ok=True)
     return num_events
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise Conflict(f"{path} exists already", hint="choose another --out")
 
 
 def verify_for(audit: AuditLog, caller: Caller) -> AuditVerification:

@@ -40,7 +40,7 @@ def export_run(installation: Installation, name: str, path: Path, kind: Format) 
     if kind in ("json", "csv"):
         write_bytes_atomic(path, export_text(installation, name, kind).encode())
     else:
-        _write_archive(find_run(installation, name), path, kind)
+        write_archive(find_run(installation, name), path, kind)
 
 
 def export_text(installation: Installation, name: str, kind: Format) -> str:
@@ -69,7 +69,8 @@ def as_text(record: dict[str, Any], points: Sequence[dict[str, Any]], kind: Form
     return text.getvalue()
 
 
-def _write_archive(run: RunDirectory, path: Path, kind: Format) -> None:
+def write_archive(run: RunDirectory, path: Path, kind: Format) -> None:
+    """Pack a run without its checkpoints into a new file."""
     temporary = path.with_name(f".{path.name}.tmp")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
