@@ -1,4 +1,4 @@
-"""What finished runs left behind, for download: only files the receipt names, recorded in the audit log."""
+"""What finished runs left behind, for download: the receipt and the files it names, recorded in the audit log."""
 
 import zipfile
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from app.domain.errors import Conflict, NotFound
 from app.domain.manifest import Receipt
 from app.domain.principal import Caller, Principal
 from app.runs.directory import RunDirectory
+from app.runs.files import sha256_file
 from app.runs.receipt import read_receipt
 from app.schemas.experiments import Artifact, ArtifactList
 from app.services.authentication import signed_in
@@ -36,7 +37,7 @@ def list_artifacts(platform: Platform, principal: Principal, name: str) -> Artif
     run, receipt = _finished(platform, principal, name)
     items = [
         Artifact(path=path, size_bytes=(run.path / path).stat().st_size, sha256=digest)
-        for path, digest in sorted(receipt.files.items())
+        for path, digest in sorted(_files(run, receipt).items())
         if _is_there(run, path)
     ]
     return ArtifactList(run=name, total_bytes=sum(item.size_bytes for item in items), items=items)
@@ -45,7 +46,7 @@ def list_artifacts(platform: Platform, principal: Principal, name: str) -> Artif
 def download(platform: Platform, caller: Caller, name: str, path: str) -> Download:
     """One file; NotFound for a path that is not literally in the receipt."""
     run, receipt = _finished(platform, signed_in(caller), name)
-    digest = receipt.files.get(path)
+    digest = _files(run, receipt).get(path)
     if digest is None:
         raise NotFound(
             f"experiment {name!r} has no file {path[:200]!r}", hint=f"`GET /experiments/{name}/artifacts` lists them"
@@ -85,6 +86,11 @@ def _finished(platform: Platform, principal: Principal, name: str) -> tuple[RunD
             code="run.incomplete",
         )
     return run, read_receipt(run)
+
+
+def _files(run: RunDirectory, receipt: Receipt) -> dict[str, str]:
+    """What may be sent: the files the receipt names, and the receipt itself."""
+    return {**receipt.files, run.receipt.name: sha256_file(run.receipt)}
 
 
 def _gone(name: str, what: str) -> NotFound:
