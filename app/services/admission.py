@@ -134,9 +134,10 @@ def _refuse_blocked(
             for finding in report.findings:
                 blocks = finding.code in block or (finding.severity == "error" and finding.code not in allow)
                 if blocks:
+                    accept = "take it out of data.block" if finding.code in block else "name it in data.allow"
                     raise DataBlocked(
-                        f"{versions[split]}: {finding.message}",
-                        hint=f"{finding.fix}; or accept it: name {finding.code} in data.allow",
+                        f"{versions[split]}: {finding.message} ({finding.code})",
+                        hint=f"{finding.fix}; or accept it: {accept}",
                         reports={split: report},
                     )
     known = set(manifests["train"].labels)

@@ -8,10 +8,12 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery import signals
+from celery.exceptions import CPendingDeprecationWarning
 
 from app.domain.errors import PlatformError
 from app.domain.task import TaskKind
@@ -119,6 +121,8 @@ def work_for(platform: Platform, name: str, kinds: Sequence[TaskKind] = tuple(Ta
     signals.worker_ready.connect(worker.ready, weak=False)
     signals.worker_shutting_down.connect(worker.end, weak=False)
     logger.info("worker %s (process %d) has %d slots for %s", name, os.getpid(), capacity.num_slots, ", ".join(kinds))
+    # It is about messages that are acknowledged late, of which there are none here.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     worker.begin()
     try:
         celery.worker_main(
