@@ -1,12 +1,13 @@
 """Environment -> Settings: the only reader of `os.environ` in the house."""
 
+import ipaddress
 import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from app.domain.errors import ConfigError
 
@@ -16,7 +17,14 @@ def _words(value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
+def _networks(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        ipaddress.ip_network(word, strict=False)
+    return words
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Networks = Annotated[Words, AfterValidator(_networks)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 _A_PORT = "a whole number from 1 to 65535"
 _A_NUMBER = "a whole number above 0"
@@ -41,6 +49,7 @@ class Settings(BaseModel):
     audit_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
     metrics_token: SecretStr = Field(SecretStr(""), description="text")
     allowed_hosts: Words = Field(("127.0.0.1", "localhost", "[::1]"), description="host names, separated by commas")
+    trusted_proxies: Networks = Field((), description="addresses and networks, separated by commas")
     cors_origins: Words = Field((), description="origins, separated by commas")
     allowed_models: Words = Field((), description="hub ids, separated by commas")
     max_upload_bytes: int = Field(5_000_000_000, ge=1, description=_A_NUMBER)

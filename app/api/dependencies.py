@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.addresses import origin
 from app.api.errors import request_id_of
 from app.auth import permissions
 from app.auth.permissions import Permission
@@ -44,8 +45,9 @@ CurrentUser = Annotated[Principal, Depends(get_current_user)]
 
 
 def client_ip(request: Request) -> str | None:
-    """The address the request came from, as the server saw it."""
-    return request.client.host if request.client else None
+    """The address the request came from: the server's peer, or whom a trusted proxy speaks for."""
+    peer = request.client.host if request.client else None
+    return origin(peer, request.headers.getlist("x-forwarded-for"), get_platform(request).settings.trusted_proxies)
 
 
 def get_caller(request: Request) -> Caller:
