@@ -91,7 +91,15 @@ def show_profile(found: "DataProfile") -> None:
         f"{words.new_share:.1%} of the second half is new"
     )
     scripts = ", ".join(f"{name} {count:,}" for name, count in found.scripts.items())
-    typer.echo(f"languages: {scripts}")
+    typer.echo(f"scripts: {scripts}")
+    if found.languages:
+        languages = ", ".join(f"{name} {count / found.language_rows:.0%}" for name, count in found.languages.items())
+        typer.echo(f"languages: {languages} (of {found.language_rows:,} rows looked at)")
+    for one in found.readings:
+        typer.echo(
+            f"{found.tokens_by} reads {one.script}: {one.unknown_share:.1%} of the tokens unknown, "
+            f"{one.tokens_per_letter:.2f} tokens a letter"
+        )
 
 
 def _details(one: "ClassProfile") -> tuple[str, str, str]:

@@ -85,7 +85,7 @@ def list_(as_json: AsJson = False) -> None:
         rows = [
             (
                 f"{one['name']}@{one['number']}",
-                f"{one['rows']:,}",
+                "damaged" if "damage" in one else f"{one['rows']:,}",
                 len(one["labels"]),
                 _splits(one),
                 one["created_at"][:16].replace("T", " "),
@@ -94,6 +94,9 @@ def list_(as_json: AsJson = False) -> None:
             for one in found
         ]
         output.show_table(("version", "rows", "labels", "splits", "added (UTC)", "content"), rows)
+        for one in found:
+            if "damage" in one:
+                print(output.printable(f"{one['damage']}; add the data again, and it is written anew"))
 
 
 def show(version: Version, as_json: AsJson = False) -> None:

@@ -1,5 +1,6 @@
 """`finetune data label-errors`: which labels of a file are probably wrong, and what shall become of them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,9 @@ def label_errors(
     out: Annotated[
         Path | None, typer.Option(metavar="OUT", help="--review: write a corrected copy instead: .csv, .tsv or .jsonl")
     ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="--review: findings that shall not block the new version")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print all as one JSON document")] = False,
 ) -> None:
     """Rank the rows whose label a model that has not seen them doubts (confident learning)."""
@@ -48,8 +52,8 @@ def label_errors(
 
     if review and as_json:
         raise InvalidInput("--review and --json do not go together", hint="review first, then list what is left")
-    if (name or out or again) and not review:
-        raise InvalidInput("--name, --out and --again go with --review", hint="add --review")
+    if (name or out or again or allow) and not review:
+        raise InvalidInput("--name, --out, --again and --allow go with --review", hint="add --review")
     if name and out:
         raise InvalidInput("give --name or --out, not both", hint="a version can be written to a file: data export")
     if name:
@@ -63,7 +67,7 @@ def label_errors(
     if as_json:
         output.show_json(service.masked(doubts).model_dump(mode="json"))
     elif review:
-        _review(labelled, doubts, results_dir, name, out, again=again)
+        _review(labelled, doubts, _Target(results_dir, name, out, allow or []), again=again)
     else:
         _show(service.masked(doubts), limit, file)
 
@@ -101,17 +105,26 @@ def _summary(doubts: "LabelDoubts") -> str:
     return output.printable(said)
 
 
-def _review(
-    labelled: "Labelled", doubts: "LabelDoubts", results_dir: Path, name: str | None, out: Path | None, *, again: bool
-) -> None:
+@dataclass(frozen=True)
+class _Target:
+    """Where the outcome of a review goes, and the findings that shall not keep it from there."""
+
+    results_dir: Path
+    name: str | None
+    out: Path | None
+    allow: list[str]
+
+
+def _review(labelled: "Labelled", doubts: "LabelDoubts", target: _Target, *, again: bool) -> None:
     from app.cli.label_walk import walk
     from app.data.label_review import read_review, write_review
     from app.domain.label_doubts import Review
     from app.services import label_errors as service
 
     typer.echo(_summary(doubts))
-    kept = Review(source=labelled.source) if again else read_review(results_dir, labelled.source, labelled.sha256)
-    done = walk(doubts, kept, lambda review: write_review(results_dir, labelled.sha256, review))
+    results_dir, sha256 = target.results_dir, labelled.sha256
+    kept = Review(source=labelled.source) if again else read_review(results_dir, labelled.source, sha256)
+    done = walk(doubts, kept, lambda review: write_review(results_dir, sha256, review))
     counts = dict.fromkeys(("keep", "relabel", "drop"), 0)
     for decision in done.review.decisions.values():
         counts[decision.action] += 1
@@ -122,11 +135,11 @@ def _review(
     if not counts["relabel"] and not counts["drop"]:
         typer.echo("nothing to change, so nothing is written")
         return
-    if out is not None:
-        listed = service.write_file(labelled, done.review, out)
-        typer.echo(output.printable(f"wrote {out}; each change is in {listed}"))
+    if target.out is not None:
+        listed = service.write_file(labelled, done.review, target.out)
+        typer.echo(output.printable(f"wrote {target.out}; each change is in {listed}"))
         return
     with data_progress.shown():
-        entry, is_new = service.write_version(labelled, done.review, results_dir, name)
+        entry, is_new = service.write_version(labelled, done.review, results_dir, target.name, target.allow)
     typer.echo(f"stored as {entry}" if is_new else f"nothing new: this is {entry}")
     typer.echo(f"  finetune train --data {entry}")

@@ -179,11 +179,13 @@ class LocalData:
 def version_summary(entry: "NamedVersion", manifest: "VersionManifest") -> dict[str, Any]:
     """One version as lists show it."""
     summary = {"name": entry.name, "number": entry.number, "version": entry.version, "parent": entry.parent}
+    damage = getattr(manifest, "damage", None)
     return summary | {
         "created_at": entry.created_at.isoformat(),
         "rows": manifest.rows,
         "labels": manifest.labels,
         "splits": manifest.splits,
+        **({"damage": damage} if damage else {}),
     }
 
 

@@ -11,18 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from app.data.language_names import count_languages
 from app.data.profiling import text_map
 from app.data.profiling.classes import Classes
 from app.data.profiling.examples import excerpt, tf_idf
 from app.data.profiling.lengths import shared_bins, summary
 from app.data.profiling.measuring import NOT_COUNTED, Measured, measure
 from app.data.profiling.sampling import spread
-from app.data.readability import BaseTokenizer
-from app.domain.data_profile import Balance, ClassProfile, DataProfile, LengthSummary, MapPoint, TextMap
+from app.data.readability import BaseTokenizer, read_by_script
+from app.domain.data_profile import (
+    Balance,
+    ClassProfile,
+    DataProfile,
+    LengthSummary,
+    MapPoint,
+    ScriptReading,
+    TextMap,
+)
 from app.domain.errors import InvalidInput
 
 MAX_EMBEDDED_CHARS = 2_000
 MAX_MAP_EXCERPT = 110
+MAX_LANGUAGE_ROWS = 2_000
+MAX_READ_ROWS = 5_000
 
 Progress = Callable[[str, int, int], None]
 """Hears a stage, what is done of it and how much there is."""
@@ -78,6 +89,7 @@ def profile_rows(
         points = _points(vectors[mapped], sample[mapped], texts, classes)
         progress("map", 1, 1)
     counted = found.tokens != NOT_COUNTED
+    languages = count_languages(texts[int(row)] for row in spread(len(texts), MAX_LANGUAGE_ROWS))
     lengths = _Lengths(found)
     everything = np.arange(len(texts))
     return DataProfile(
@@ -104,6 +116,9 @@ def profile_rows(
         token_bins=lengths.token_bins,
         token_rows=int(counted.sum()),
         scripts=_scripts(found, everything),
+        languages=languages,
+        language_rows=sum(languages.values()),
+        readings=_readings(texts, tokenizer, found),
         duplicate_share=found.duplicate_share,
         near_duplicate_share=near_duplicates / len(texts),
         vocabulary=found.words.vocabulary(),
@@ -130,6 +145,24 @@ class _Lengths:
         lengths = self._found.tokens[rows]
         lengths = lengths[lengths != NOT_COUNTED]
         return summary(lengths, self.token_bins) if len(lengths) else None
+
+
+def _readings(texts: Sequence[str], tokenizer: BaseTokenizer | None, found: Measured) -> list[ScriptReading]:
+    """How the tokenizer reads each script, on a sample; `rows` counts all rows of the script."""
+    if tokenizer is None:
+        return []
+    rows_of = _scripts(found, np.arange(len(texts)))
+    sample = [texts[int(row)] for row in spread(len(texts), MAX_READ_ROWS)]
+    readings = [
+        ScriptReading(
+            script=script,
+            rows=rows_of.get(script, len(one.rows)),
+            unknown_share=one.unknown_share,
+            tokens_per_letter=one.tokens_per_letter,
+        )
+        for script, one in read_by_script(sample, tokenizer).items()
+    ]
+    return sorted(readings, key=lambda one: (-one.rows, one.script))
 
 
 def _scripts(found: Measured, rows: NDArray[np.int64]) -> dict[str, int]:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from app.data.store_files import names_lock, read_record, storage_errors, store_directory, write_record
-from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion, now
+from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion, VersionManifest, now
 from app.domain.errors import InvalidInput, NotFound
 
 _REFERENCE = re.compile(rf"({DATA_NAME_PATTERN})(?:@([0-9]{{1,9}}))?")
@@ -85,6 +85,8 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
         raise InvalidInput(f"{reference!r} is no data set version", hint="write NAME@NUMBER, as in reviews@2")
     name, number = match[1], match[2]
     known = entries(results_dir, name)
+    if not known and number is None and (unnamed := _by_content(results_dir, name)):
+        return unnamed
     if not known:
         all_names = names(results_dir)
         near = difflib.get_close_matches(name, all_names, n=3) or all_names[:5]
@@ -97,6 +99,19 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
             return entry
     raise NotFound(
         f"there is no {name}@{int(number)}", hint=f"there is {', '.join(str(entry) for entry in known[-5:])}"
+    )
+
+
+def _by_content(results_dir: Path, digits: str) -> NamedVersion | None:
+    """The version whose hash begins with so many digits, as a run on a bare file records it; None unless one does."""
+    if not re.fullmatch(r"[0-9a-f]{8,64}", digits):
+        return None
+    paths = list((store_directory(results_dir) / "versions").glob(f"{digits}*.json"))
+    if len(paths) != 1:
+        return None
+    manifest = read_record(paths[0], VersionManifest)
+    return NamedVersion(
+        name=manifest.version[:12], number=0, version=manifest.version, parent=None, created_at=manifest.created_at
     )
 
 

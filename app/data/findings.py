@@ -46,6 +46,30 @@ DROPPABLE: tuple[FindingCode, ...] = (
 )
 """Rows with these a person may want to leave out of a cleaned copy; nobody decides that for him."""
 
+COST: dict[FindingCode, str] = {
+    "unreadable_row": "these rows are lost to training",
+    "missing_column": "nothing can be trained",
+    "empty_text": "a model would learn a label from nothing, and guess it for whatever it cannot read",
+    "missing_label": "these rows are lost to training",
+    "single_class": "nothing can be told apart, so nothing can be trained",
+    "unknown_label": "the model cannot give this answer, so each of these rows counts as wrong",
+    "label_variant": "one label is learnt as several, each from fewer rows, and right answers count as wrong",
+    "duplicate": "what is repeated weighs more than the rest, and time is spent on it again",
+    "near_duplicate": "what is repeated weighs more than the rest; drawn apart by hand, it makes scores too good",
+    "conflicting_label": "whatever is answered, some of these rows count as wrong",
+    "leakage": "the score is too good: it counts what was learnt by heart",
+    "imbalance": "a model that always gives the frequent label looks good by accuracy and is of no use",
+    "tiny_class": "what the model does with this label is not measured",
+    "sorted_labels": "a file that is cut by position has labels in one part that the other lacks",
+    "truncated": "what decides may stand in the part that is not read",
+    "encoding_damage": "the damaged words are not those of the base model, nor of the texts to come",
+    "length_outlier": "a text of another kind teaches little, and a long one takes the time and memory of many",
+    "language_mismatch": "what the base model cannot read it cannot learn from",
+    "personal_data": "it is copied into every version and report, and a model can learn it by heart",
+    "suspected_label_error": "a wrong label teaches the wrong answer, and on evaluation rows hides the right one",
+}
+"""What each kind of finding costs, in a sentence."""
+
 MAX_EXAMPLES = 3
 
 
@@ -127,6 +151,7 @@ class Findings:
                 code=code,
                 severity=severity,
                 message=message,
+                cost=COST[code],
                 fix=fix,
                 count=len(indices) if count is None else count,
                 rows=list(numbers[:MAX_ROWS_NAMED]),

@@ -1,9 +1,10 @@
 """From a DataConfig to the examples a run trains on: read, check, split, store as a version."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app.data import catalogue, hub, readers, stored, versioning
 from app.data.chunks import Example
@@ -61,14 +62,16 @@ def check(data: DataConfig, results_dir: Path | None = None, base: BaseTokenizer
     rows = _read(data.train, "train", data, results_dir)
     is_stored = catalogue.find_source(results_dir, data.train) is not None
     checked = {"train": validate(rows, rules, to_split=data.eval is None and not is_stored)}
-    if base is not None:
-        report = with_base_model(checked["train"].report, rows, rules, base)
-        checked["train"] = replace(checked["train"], report=report)
     others = [(name, source) for name, source in (("eval", data.eval), ("test", data.test)) if source is not None]
     reference = checked["train"].reference() if others else None
     for name, source in others:
         rows = _read(source, name, data, results_dir, checked["train"].report.detected)
         checked[name] = validate(rows, rules, against=reference)
+        if name == "eval" and reference is not None:
+            reference = replace(reference, evaluation=checked["eval"].reference().training)
+    if base is not None:
+        for name, one in checked.items():
+            checked[name] = replace(one, report=with_base_model(one.report, one.rows, rules, base))
     return checked
 
 
@@ -89,11 +92,12 @@ def collect(
     named = catalogue.find_source(results_dir, data.train) if data.train else None
     if named is not None and data.eval is None and data.test is None:
         examples, origin = stored.whole(named, results_dir, rules)
-        reports = _for_base(origin.reports, stored.rows_of(named, "train", results_dir), rules, base)
+        rows = {name: stored.rows_of(named, name, results_dir) for name in origin.reports} if base else {}
+        reports = _for_base(origin.reports, rows, rules, base)
         return Collected(str(named), examples, origin, reports)
     checked = checked or check(data, results_dir)
     reports = {name: one.report for name, one in checked.items()}
-    reports_for_base = _for_base(reports, checked["train"].rows, rules, base)
+    reports_for_base = _for_base(reports, {name: one.rows for name, one in checked.items()}, rules, base)
     parts = {name: list(zip(one.texts, one.labels, strict=True)) for name, one in checked.items()}
     sources = {
         name: Source(file=_file_name(one.file), sha256=one.sha256, format=one.detected.format)
@@ -117,11 +121,14 @@ def collect(
 
 
 def _for_base(
-    reports: dict[str, ValidationReport], train: readers.Rows, rules: Rules, base: BaseTokenizer | None
+    reports: dict[str, ValidationReport],
+    rows: Mapping[str, readers.Rows],
+    rules: Rules,
+    base: BaseTokenizer | None,
 ) -> dict[str, ValidationReport]:
-    """The reports with what the base model makes of the training rows; DataBlocked where any finding blocks."""
-    if base is not None and "train" in reports:
-        reports = reports | {"train": with_base_model(reports["train"], train, rules, base)}
+    """The reports with what the base model makes of each split's rows; DataBlocked where any finding blocks."""
+    if base is not None:
+        reports = {name: with_base_model(one, rows[name], rules, base) for name, one in reports.items()}
     raise_if_blocked(reports)
     return reports
 
@@ -146,13 +153,25 @@ def _hold_out(
     }
 
 
-def prepare(data: DataConfig, seed: int, results_dir: Path, base: BaseTokenizer | None = None) -> PreparedData:
+def prepare(
+    data: DataConfig,
+    seed: int,
+    results_dir: Path,
+    base: BaseTokenizer | None = None,
+    profile: Callable[[Checked], dict[str, Any]] | None = None,
+) -> PreparedData:
     """Collect and store; DataBlocked, with every report attached, where a finding blocks.
 
-    The split depends on the seed and the texts alone, the version on the rows of every split.
+    The split depends on the seed and the texts alone, the version on the rows of every split. `profile` makes what the
+    version keeps of what its training rows look like, where it has none yet.
     """
-    collected = collect(data, seed, results_dir, base=base)
-    version = versioning.store(collected.examples, results_dir, collected.origin)
+    is_stored = data.train is not None and catalogue.find_source(results_dir, data.train) is not None
+    checked = None if is_stored else check(data, results_dir)
+    collected = collect(data, seed, results_dir, checked=checked, base=base)
+    origin = collected.origin
+    if profile is not None and checked is not None and not origin.profile:
+        origin = origin.model_copy(update={"profile": profile(checked["train"])})
+    version = versioning.store(collected.examples, results_dir, origin)
     examples = collected.examples
     sizes = Counter(row.split for row in examples)
     train_labels = Counter(row.label for row in examples if row.split == "train")

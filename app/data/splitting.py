@@ -15,8 +15,8 @@ def fold_key(text: str) -> bytes:
     return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-MAX_ROWS_TOGETHER = 20
-"""A larger crowd of near duplicates is a pattern of the data rather than a repetition; it may be divided."""
+MAX_SHARE_TOGETHER = 0.5
+"""A crowd of near duplicates with a larger share of the rows is the pattern of the data; it may be divided."""
 
 
 def split(
@@ -34,9 +34,9 @@ def split(
     would leave a label without a row to train on or nothing to evaluate on; the share held out counts them.
 
     Texts that fold to the same are kept together, and so are the rows of each group in `alike` (near duplicates) up to
-    MAX_ROWS_TOGETHER rows, unless all a label has would then belong together. A label with two different texts or more
-    keeps at least one row in train, and has one in eval unless its texts are shared with other labels that need them.
-    Which texts are held out depends on the seed and the texts, not on their order.
+    MAX_SHARE_TOGETHER of the rows, unless all a label has would then belong together. A label with two different texts
+    or more keeps at least one row in train, and has one in eval unless its texts are shared with other labels that need
+    them. Which texts are held out depends on the seed and the texts, not on their order.
     """
     kept = kept or {}
     folded = [fold(text) for text in texts]
@@ -67,7 +67,7 @@ def _keep_together(
 
     Groups are left apart where joining them would leave a label a single group, or join texts kept on two sides.
     """
-    small = [group for group in alike if len(group) <= MAX_ROWS_TOGETHER]
+    small = [group for group in alike if len(group) <= MAX_SHARE_TOGETHER * len(keys)]
     groups = [group for group in small if len({kept[keys[row]] for row in group if keys[row] in kept}) < 2]
     joined = _joined(keys, groups)
     before, after = _num_groups(keys, labels), _num_groups(joined, labels)

@@ -1,6 +1,7 @@
 """Stored versions as a source of rows: whole with their splits, or as what another data set is evaluated on."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from app.data import catalogue, versioning
@@ -10,6 +11,7 @@ from app.data.readers import Rows
 from app.data.splitting import fold
 from app.domain.data_report import Detected
 from app.domain.data_version import NamedVersion, Origin
+from app.domain.errors import DatasetDamaged
 from app.domain.train_config import AUTO
 
 STORED_FORMAT = "stored version"
@@ -70,15 +72,23 @@ def as_rows(source: str, version: str, examples: list[Example]) -> Rows:
 
 
 def splits_by_text(name: str, results_dir: Path) -> Mapping[str, str]:
-    """Folded text -> split (train or eval) over all versions of a name; the newest that has the text decides."""
+    """Folded text -> split (train or eval) over all versions of a name; the newest that has the text decides.
+
+    What is damaged is passed over: adding the data again is how it is mended.
+    """
     found: dict[str, str] = {}
     seen: set[str] = set()
     for entry in reversed(catalogue.entries(results_dir, name)):
-        for chunk in versioning.read_manifest(entry.version, results_dir).chunks:
-            if chunk.sha256 in seen:
-                continue
-            seen.add(chunk.sha256)
-            for row in read_chunk(chunk.sha256, results_dir):
-                if row.split != "test":
-                    found.setdefault(fold(row.text), row.split)
+        with suppress(DatasetDamaged):
+            for chunk in versioning.read_manifest(entry.version, results_dir).chunks:
+                if chunk.sha256 not in seen:
+                    seen.add(chunk.sha256)
+                    _add_splits(found, chunk.sha256, results_dir)
     return found
+
+
+def _add_splits(found: dict[str, str], sha256: str, results_dir: Path) -> None:
+    with suppress(DatasetDamaged):
+        for row in read_chunk(sha256, results_dir):
+            if row.split != "test":
+                found.setdefault(fold(row.text), row.split)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.data.checks import classes, doubts, repeats, rows, texts
+from app.data.checks import classes, doubts, languages, repeats, rows, texts
 from app.data.findings import DROPPING, Findings, Rules
 from app.data.labels import label_order
 from app.data.progress import counted
@@ -20,10 +20,11 @@ from app.domain.data_report import Finding, FindingCode, ValidationReport
 
 @dataclass(frozen=True)
 class Reference:
-    """What the training file holds, to hold an eval or test file against: labels and different texts."""
+    """What an eval or test file is held against: the training file's labels and texts, and the eval file's texts."""
 
     labels: frozenset[str]
     training: repeats.Training
+    evaluation: repeats.Training | None = None
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,12 @@ def validate(
         repeats.repeated_texts(findings, usable, keys, used_labels)
         alike = repeats.near_duplicates(findings, usable, keys)
         if against is not None:
-            repeats.leakage(findings, usable, keys, against.training)
+            repeats.leakage(findings, usable, keys, against.training, "training")
+            if against.evaluation is not None:
+                repeats.leakage(findings, usable, keys, against.evaluation, "evaluation")
     if against is None and not any(f.code == "missing_column" for f in findings.found):
         classes.classes(findings, counts, classes.texts_per_label(keys, used_labels), to_split)
-        classes.sorted_labels(findings, used_labels, counts)
+        classes.sorted_labels(findings, usable, used_labels, counts)
         doubts.suspected_label_errors(findings, usable, used_labels)
     return Checked(_report(findings, counts, usable), found, used_texts, used_labels, alike, findings.numbers_of)
 
@@ -91,6 +94,7 @@ def with_base_model(report: ValidationReport, found: Rows, rules: Rules, base: B
     findings = Findings(found, rules)
     filled = [i for i, text in enumerate(found.texts) if text.strip()]
     texts.unreadable_scripts(findings, filled, base)
+    languages.foreign_language(findings, filled, base)
     texts.truncated(findings, filled, base)
     return report.model_copy(update={"findings": _errors_first([*findings.found, *report.findings])})
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from app.data.readers import MAX_ROW_BYTES, Rows
-from app.data.records import Unreadable, as_text
+from app.data.detection import Unreadable
+from app.data.records import as_text
 from app.data.sources import open_source
 from app.data.stored import STORED_FORMAT
 from app.domain.errors import DataUnreadable

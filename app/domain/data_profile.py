@@ -126,13 +126,29 @@ class TextMap(BaseModel):
     points: list[MapPoint]
 
 
+class ScriptReading(BaseModel):
+    """How a base model's tokenizer reads one script, on a sample of its `rows`.
+
+    `unknown_share` of the tokens stand for what the vocabulary lacks; `tokens_per_letter` is the fertility, about 0.25
+    for English with an English vocabulary.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    script: str
+    rows: int
+    unknown_share: float
+    tokens_per_letter: float
+
+
 class DataProfile(BaseModel):
     """The profile of one file or version.
 
     `classes` is from most rows to fewest. `scripts` counts rows. `duplicate_share` is the share of rows whose very text
     was seen before, `near_duplicate_share` of those that are nearly equal to an earlier different one. `token_rows` is
     the number of rows whose tokens the tokenizer of `tokens_by` counted. `character_bins` and `token_bins` are the
-    lower bounds of the histograms' bins. `examples_by` says by what typical texts were told.
+    lower bounds of the histograms' bins. `examples_by` says by what typical texts were told. `languages` counts a
+    sample of `language_rows` rows; `readings` are of the tokenizer of `tokens_by`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,6 +164,9 @@ class DataProfile(BaseModel):
     token_bins: list[int] = Field(default_factory=list)
     token_rows: int = 0
     scripts: dict[str, int]
+    languages: dict[str, int] = Field(default_factory=dict)
+    language_rows: int = 0
+    readings: list[ScriptReading] = Field(default_factory=list)
     duplicate_share: float
     near_duplicate_share: float
     vocabulary: Vocabulary

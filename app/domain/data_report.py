@@ -61,13 +61,14 @@ class Detected(BaseModel):
 
 
 class Finding(BaseModel):
-    """One kind of trouble: which rows (1-based, header not counted, at most 100 named), and what to do."""
+    """One kind of trouble: which rows (1-based, header not counted, at most 100 named), what it costs, what to do."""
 
     model_config = ConfigDict(frozen=True)
 
     code: FindingCode
     severity: Literal["error", "warning"]
     message: str
+    cost: str = ""
     fix: str
     count: int
     rows: list[int] = Field(default_factory=list, max_length=MAX_ROWS_NAMED)

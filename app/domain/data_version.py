@@ -68,8 +68,17 @@ class VersionManifest(BaseModel):
     origin: Origin
 
 
+class DamagedManifest(VersionManifest):
+    """In place of a manifest that cannot be read, in lists; `damage` says what is wrong with it."""
+
+    damage: str
+
+
 class NamedVersion(BaseModel):
-    """`NAME@NUMBER`: numbers count from 1 and are never given twice; `parent` is the version it followed."""
+    """`NAME@NUMBER`: numbers count from 1 and are never given twice; `parent` is the version it followed.
+
+    A version that nobody gave a name goes by the first digits of its content's hash, and number 0.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -80,7 +89,7 @@ class NamedVersion(BaseModel):
     created_at: datetime
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.number}"
+        return f"{self.name}@{self.number}" if self.number else self.name
 
 
 class Relabelled(BaseModel):

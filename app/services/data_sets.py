@@ -1,6 +1,7 @@
 """Stored data sets: add a file under a name, look versions up, compare, export, remove, free room."""
 
 from pathlib import Path
+from typing import Any
 
 from app.data import catalogue, exporting, garbage, stored, versioning
 from app.data.analysis import Progress, no_progress
@@ -8,8 +9,15 @@ from app.data.diff import diff as compare
 from app.data.prepare import check, collect
 from app.data.store_files import store_lock
 from app.data.validation import Checked
-from app.domain.data_version import Garbage, NamedVersion, VersionDiff, VersionManifest
-from app.domain.errors import InvalidInput
+from app.domain.data_version import (
+    DamagedManifest,
+    Garbage,
+    NamedVersion,
+    Origin,
+    VersionDiff,
+    VersionManifest,
+)
+from app.domain.errors import DatasetDamaged, InvalidInput
 from app.domain.train_config import DataConfig
 from app.services.profiles import as_stored, profile_checked
 
@@ -34,22 +42,43 @@ def add(
     stored then.
     """
     catalogue.check_data_name(name)
-    before = catalogue.entries(results_dir, name)
-    kept = stored.splits_by_text(name, results_dir) if data.eval is None else None
     checked = checked or check(data, results_dir)
-    collected = collect(data, seed, results_dir, kept=kept, checked=checked)
-    profile = collected.origin.profile or as_stored(profile_checked(checked["train"], progress=progress))
-    origin = collected.origin.model_copy(update={"profile": profile})
-    with store_lock(results_dir):
-        version = versioning.store_in_lock(collected.examples, results_dir, origin)
-        entry = catalogue.add(results_dir, name, version, before[-1].version if before else None)
-    return entry, entry.number not in {known.number for known in before}
+    profile: dict[str, Any] = {}
+    while True:
+        before = catalogue.entries(results_dir, name)
+        kept = stored.splits_by_text(name, results_dir) if data.eval is None else None
+        collected = collect(data, seed, results_dir, kept=kept, checked=checked)
+        profile = collected.origin.profile or profile
+        profile = profile or as_stored(profile_checked(checked["train"], progress=progress))
+        origin = collected.origin.model_copy(update={"profile": profile})
+        with store_lock(results_dir):
+            if catalogue.entries(results_dir, name) != before:
+                continue  # another process added a version meanwhile: its rows keep their splits here too
+            version = versioning.store_in_lock(collected.examples, results_dir, origin)
+            entry = catalogue.add(results_dir, name, version, before[-1].version if before else None)
+        return entry, entry.number not in {known.number for known in before}
 
 
 def list_versions(results_dir: Path) -> list[tuple[NamedVersion, VersionManifest]]:
-    """Every named version, by name, oldest first."""
-    entries = catalogue.all_entries(results_dir)
-    return [(entry, versioning.read_manifest(entry.version, results_dir)) for entry in entries]
+    """Every named version, by name, oldest first; a DamagedManifest stands for one that cannot be read."""
+    return [(entry, _manifest_or_damage(entry, results_dir)) for entry in catalogue.all_entries(results_dir)]
+
+
+def _manifest_or_damage(entry: NamedVersion, results_dir: Path) -> VersionManifest:
+    try:
+        return versioning.read_manifest(entry.version, results_dir)
+    except DatasetDamaged as error:
+        return DamagedManifest(
+            version=entry.version,
+            created_at=entry.created_at,
+            columns=[],
+            rows=0,
+            labels={},
+            splits={},
+            chunks=[],
+            origin=Origin(),
+            damage=error.message,
+        )
 
 
 def show(results_dir: Path, reference: str) -> tuple[NamedVersion, VersionManifest]:

@@ -1,7 +1,7 @@
 """Labels that are probably wrong in a file or stored version: find them, and write down what a person decided."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.data import catalogue, cleaning, label_review, personal_data, stored, versioning
 from app.data.chunks import Example
-from app.data.findings import Rules
+from app.data.findings import BLOCKING, FATAL, Rules
 from app.data.label_errors import STRONG_ODDS, LabelProbabilities, suspects
 from app.data.label_review import Labelled
 from app.data.labels import label_order
@@ -19,7 +19,7 @@ from app.data.progress import report
 from app.data.store_files import store_lock
 from app.data.validation import validate
 from app.domain.data_report import DataReport
-from app.domain.data_version import NamedVersion
+from app.domain.data_version import NamedVersion, Origin
 from app.domain.errors import DataUnreadable, InvalidInput, ModelUnusable
 from app.domain.label_doubts import LabelDoubts, Review, SuspectedLabel
 from app.domain.train_config import DataConfig
@@ -185,27 +185,37 @@ def write_file(labelled: Labelled, review: Review, out: Path) -> Path:
     return cleaning.write(cleaning.Cleaned(rows, cells, label_review.changes(labelled, review.decisions)), out)
 
 
-def write_version(labelled: Labelled, review: Review, results_dir: Path, name: str | None) -> tuple[NamedVersion, bool]:
+def write_version(
+    labelled: Labelled, review: Review, results_dir: Path, name: str | None, allow: Sequence[str] = ()
+) -> tuple[NamedVersion, bool]:
     """Store the rows after the decisions as a version; False with the one there is already for this content.
+
+    `allow` are codes of findings that shall not block, beside those that were allowed when a stored version was added.
 
     Of a stored version it is the next of its name, every row in the split it had; of a file, the next of `name`, by
     default the file's. DataBlocked where a finding blocks: nothing is stored then, and the decisions are kept.
     """
     rows = label_review.reviewed_rows(labelled.rows, review.decisions)
     if labelled.entry is None:
-        checked = {"train": validate(rows, Rules.of([], []), to_split=True)}
-        data = DataConfig(train=labelled.source)
+        checked = {"train": validate(rows, Rules.of(allow, []), to_split=True)}
+        data = DataConfig(train=labelled.source, allow=list(allow))
         entry, is_new = data_sets.add(
             results_dir, name or default_name(labelled.source), data, seed=42, checked=checked
         )
     else:
-        entry, is_new = _next_version(labelled, labelled.entry, review, results_dir, name)
+        entry, is_new = _next_version(labelled, labelled.entry, review, results_dir, name, allow)
     label_review.write_review(
         results_dir,
         entry.version,
         Review(source=str(entry), decisions=label_review.carried_over(review.decisions, labelled)),
     )
     return entry, is_new
+
+
+def _allowed_before(origin: Origin) -> set[str]:
+    """Codes that block and did not, so they were allowed when the version was added."""
+    findings = [one for report in origin.reports.values() for one in report.findings]
+    return {one.code for one in findings if one.severity == "warning" and one.code in BLOCKING - FATAL}
 
 
 def default_name(source: str) -> str:
@@ -216,7 +226,7 @@ def default_name(source: str) -> str:
 
 
 def _next_version(
-    labelled: Labelled, entry: NamedVersion, review: Review, results_dir: Path, name: str | None
+    labelled: Labelled, entry: NamedVersion, review: Review, results_dir: Path, name: str | None, allow: Sequence[str]
 ) -> tuple[NamedVersion, bool]:
     examples = [
         Example(split, text, new)
@@ -226,7 +236,8 @@ def _next_version(
     origin = versioning.read_manifest(entry.version, results_dir).origin
     training = ("train", "eval") if origin.split_seed is not None else ("train",)
     given = [row for row in examples if row.split in training]
-    checked = validate(stored.as_rows(str(entry), "", given), Rules.of([], []))
+    rules = Rules.of({*allow, *_allowed_before(origin)}, [])
+    checked = validate(stored.as_rows(str(entry), "", given), rules)
     raise_if_blocked({"train": checked.report})
     origin = origin.model_copy(
         update={

@@ -38,6 +38,7 @@ from app.services.supervisor import StopRequest, Supervisor
 
 if TYPE_CHECKING:
     from app.data.readability import BaseTokenizer
+    from app.data.validation import Checked
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,15 @@ def check_base_model(config: TrainConfig) -> None:
 def check_data(installation: Installation, config: TrainConfig) -> DataReport:
     """Read and validate the training data as the run will; raises what makes it unusable."""
     from app.data.prepare import prepare
+    from app.services.profiles import as_stored, profile_checked
+
+    def profile(checked: "Checked") -> dict[str, Any]:
+        return as_stored(profile_checked(checked, base_model=config.model.name))
 
     if config.data.train is None:
         raise ConfigError("no training data is named", hint="give --data FILE, or data.train in the configuration")
     base = base_tokenizer(config.model.name, config.model.revision, config.model.max_length)
-    return prepare(config.data, config.training.seed, installation.results_dir, base).report
+    return prepare(config.data, config.training.seed, installation.results_dir, base, profile).report
 
 
 def base_tokenizer(

@@ -176,3 +176,19 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, finetune: C
         answer = finetune("data", "label-errors", source, *options)
         assert answer.status == 2 or "exists" in said
         assert said in answer.err
+
+
+def test_a_review_stores_its_version_over_findings_that_were_allowed(
+    finetune: Callable[..., Answer], tmp_path: Path
+) -> None:
+    source = _small(tmp_path / "rows.csv")
+    source.write_text(source.read_text(encoding="utf-8") + "a fine and lovely day at the sea,Good\n", encoding="utf-8")
+    command = ["data", "label-errors", "--review", "--base-model", "none"]
+    refused = CliRunner().invoke(app, [*command, str(source)], input="d\n" * 10)
+    assert refused.exit_code != 0
+    assert "--allow label_variant" in str(refused.exception)
+    allowed = CliRunner().invoke(app, [*command, str(source), "--allow", "label_variant"], input="")
+    assert "stored as rows@1" in allowed.stdout
+    assert finetune("data", "add", str(source), "--name", "kept", "--allow", "label_variant").status == 0
+    of_a_version = CliRunner().invoke(app, [*command, "kept@1"], input="d\n" * 10)
+    assert "stored as kept@2" in of_a_version.stdout

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.data import catalogue
+from app.data import catalogue, versioning
+from app.data.chunks import Example
 from app.domain.errors import DatasetDamaged, InvalidInput, NotFound
 
 
@@ -63,3 +64,13 @@ def test_processes_that_add_at_once_never_share_a_number(tmp_path: Path) -> None
         numbers = list(pool.map(_add, [(tmp_path, version) for version in versions]))
     assert sorted(set(numbers)) == list(range(1, 11))
     assert numbers == [{e.version: e.number for e in catalogue.entries(tmp_path, "busy")}[v] for v in versions]
+
+
+def test_a_version_without_a_name_is_found_by_the_beginning_of_its_hash(tmp_path: Path) -> None:
+    version = versioning.store([Example("train", "one text", "a"), Example("eval", "another", "b")], tmp_path)
+    found = catalogue.find(tmp_path, version[:10])
+    assert (found.version, found.number, str(found)) == (version, 0, version[:12])
+    with pytest.raises(NotFound):
+        catalogue.find(tmp_path, version[:7])
+    with pytest.raises(NotFound):
+        catalogue.find(tmp_path, "0123456789")

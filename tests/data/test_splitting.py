@@ -135,3 +135,12 @@ def test_a_new_near_duplicate_joins_the_side_of_the_text_that_is_kept() -> None:
     for seed in range(10):
         _, held_out = split(texts, labels, 0.2, seed, {fold(texts[6]): "eval"}, alike=[[2, 6]])
         assert {2, 6} <= set(held_out)
+
+
+def test_a_crowd_of_near_duplicates_stays_on_one_side_unless_it_is_most_of_the_rows() -> None:
+    texts = [f"text {n}" for n in range(100)]
+    labels = ["a", "b"] * 50
+    for size, together in ((40, True), (80, False)):
+        sides = [split(texts, labels, 0.2, seed, alike=[range(size)])[1] for seed in range(5)]
+        divided = [0 < sum(row < size for row in held_out) < size for held_out in sides]
+        assert any(divided) is not together

@@ -1,15 +1,17 @@
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from app.data.checks.repeats import Training
-from app.data.findings import Rules
+from app.data.findings import COST, Rules
 from app.data.labels import label_order
 from app.data.prepare import check
+from app.data.readability import BaseTokenizer
 from app.data.readers import read
 from app.data.validation import Checked, Reference, validate
-from app.domain.data_report import Finding
+from app.domain.data_report import Finding, FindingCode
 from app.domain.errors import ConfigError
 from app.domain.train_config import DataConfig
 
@@ -224,3 +226,51 @@ def test_rows_of_different_numbers_of_fields_are_named(tmp_path: Path) -> None:
     found = {f.code: f.rows for f in report.findings}
     assert found["unreadable_row"] == [2]
     assert found["missing_label"] == [4]
+
+
+EVAL = [("one more evening at the lake", "fine"), ("a dish that nobody could eat", "awful")]
+
+
+def _sources(tmp_path: Path, **files: list[tuple[str, str]]) -> dict[str, str]:
+    for name, rows in files.items():
+        lines = [f"{text},{label}" for text, label in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines, ""]), encoding="utf-8")
+    return {name: str(tmp_path / f"{name}.csv") for name in files}
+
+
+def test_test_rows_are_held_against_the_evaluation_rows_too(tmp_path: Path) -> None:
+    train = [(f"the {w} was {n} today", n) for w in ("food", "room", "staff", "view") for n in ("fine", "awful")]
+    sources = _sources(tmp_path, train=train, eval=EVAL, test=[*EVAL[:1], ("a walk in the rain", "fine")])
+    checked = check(DataConfig(**sources), tmp_path / "results")
+    assert not [finding for finding in checked["eval"].report.findings if finding.code == "leakage"]
+    found = _finding(checked["test"], "leakage")
+    assert found.rows == [1]
+    assert "in the evaluation data" in found.message
+
+
+def test_evaluation_rows_that_the_base_model_cannot_read_block(assets: Path, tmp_path: Path) -> None:
+    vocabulary = assets / "models" / "tokenizers" / "bert-base-uncased" / "tokenizer.json"
+    train = [(f"the {w} was {n} today", n) for w in ("food", "room", "staff", "view") for n in ("fine", "awful")]
+    chinese = [("餐點很好吃服務也很親切", "fine"), ("等了一個小時才上菜太慢了", "awful")]
+    sources = _sources(tmp_path, train=train, eval=chinese, test=[("word " * 50, "fine")])
+    base = BaseTokenizer("minilm", vocabulary, 32)
+    checked = check(DataConfig(**sources), tmp_path / "results", base)
+    assert _finding(checked["eval"], "language_mismatch").severity == "error"
+    assert _finding(checked["test"], "truncated").rows == [1]
+
+
+def test_every_kind_of_finding_says_what_it_costs() -> None:
+    assert set(COST) == set(get_args(FindingCode))
+    assert all(len(cost) > 20 for cost in COST.values())
+
+
+def test_imbalance_names_rows_of_the_rare_label_and_sorted_rows_where_each_label_begins(tmp_path: Path) -> None:
+    lines = [f"a {'dull' if n < 40 else 'bright'} day and number {n},{'b' if n < 40 else 'a'}" for n in range(60)]
+    checked = _check(tmp_path, "\n".join(["text,label", *lines, ""]))
+    uneven = _finding(checked, "imbalance")
+    assert "right for 66.7%" in uneven.message
+    assert uneven.rows == list(range(41, 61))
+    assert uneven.examples[0] == "a: a bright day and number 40"
+    in_order = _finding(checked, "sorted_labels")
+    assert in_order.rows == [1, 41]
+    assert in_order.examples == ["'b' begins at row 1", "'a' begins at row 41"]

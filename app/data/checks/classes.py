@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from app.data.findings import Findings, rows_in_words
+from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.labels import label_order
 
 IMBALANCE_RATIO = 5
+IMBALANCE_POINTS = 0.15
+"""Labels are uneven where one has so many times the rows of another, or where always answering the most frequent one
+beats an even guess by so much."""
+
 MIN_ROWS_TO_JUDGE_ORDER = 20
 SORTED_SHARE = 0.1
 """Rows count as sorted when there are fewer runs of equal labels than this share of those a random order has."""
@@ -22,17 +26,29 @@ def classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, in
     """Single class, classes too small to split, imbalance."""
     if len(counts) < 2:
         what = f"only one label, '{next(iter(counts))}'" if counts else "no row with both text and label"
-        findings.add("single_class", f"there is {what}", "give rows of at least two labels", count=counts.total())
+        texts = findings.rows.texts
+        findings.add(
+            "single_class",
+            f"there is {what}",
+            "give rows of at least two labels",
+            numbers=findings.rows.numbers[:1] if counts else [],
+            count=counts.total(),
+            examples=texts[:MAX_EXAMPLES] if counts else (),
+        )
         return
     _tiny_classes(findings, counts, num_texts, to_split)
     most, least = counts.most_common()[0], counts.most_common()[-1]
-    if most[1] >= IMBALANCE_RATIO * least[1]:
+    guess = most[1] / counts.total()
+    if most[1] >= IMBALANCE_RATIO * least[1] or guess - 1 / len(counts) >= IMBALANCE_POINTS:
+        rare = [i for i, label in enumerate(findings.rows.labels) if label == least[0]]
         findings.add(
             "imbalance",
             f"'{most[0]}' has {rows_in_words(most[1])}, '{least[0]}' only {rows_in_words(least[1])}; "
-            f"always answering '{most[0]}' would be right for {most[1] / counts.total():.1%} of the rows",
+            f"always answering '{most[0]}' would be right for {guess:.1%} of the rows",
             "give more rows of the rare labels, or set training.label_weights=balanced; judge by macro F1",
+            rare,
             count=least[1],
+            examples=(f"{least[0]}: {findings.rows.texts[i]}" for i in rare[:MAX_EXAMPLES]),
         )
 
 
@@ -53,14 +69,15 @@ def _tiny_classes(findings: Findings, counts: Counter[str], num_texts: Mapping[s
     )
 
 
-def sorted_labels(findings: Findings, labels: Sequence[str], counts: Counter[str]) -> None:
-    """Rows in order of their labels, judged by the number of runs (Wald & Wolfowitz 1940).
+def sorted_labels(findings: Findings, usable: Sequence[int], labels: Sequence[str], counts: Counter[str]) -> None:
+    """Rows in order of their labels, judged by the number of runs (Wald & Wolfowitz 1940); where each run begins.
 
     A random order of n rows has n + 1 - sum(count^2) / n runs of equal labels on average.
     """
     if len(counts) < 2 or len(labels) < MIN_ROWS_TO_JUDGE_ORDER:
         return
-    runs = 1 + sum(before != after for before, after in pairwise(labels))
+    starts = [0, *(place for place, (before, after) in enumerate(pairwise(labels), 1) if before != after)]
+    runs = len(starts)
     expected = len(labels) + 1 - sum(count**2 for count in counts.values()) / len(labels)
     if runs < max(len(counts) + 1, SORTED_SHARE * expected) and runs < expected / 2:
         findings.add(
@@ -68,5 +85,10 @@ def sorted_labels(findings: Findings, labels: Sequence[str], counts: Counter[str
             f"the rows are sorted by label: {runs:,} runs of equal labels, where a random order has about "
             f"{expected:,.0f}",
             "nothing to do here, rows are drawn by seed; but never cut this file by position (first 80 %, last 20 %)",
+            [usable[place] for place in starts],
             count=len(labels),
+            examples=(
+                f"'{labels[place]}' begins at row {findings.rows.numbers[usable[place]]}"
+                for place in starts[:MAX_EXAMPLES]
+            ),
         )

@@ -8,8 +8,10 @@ from typing import Self
 
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.near_duplicates import MIN_SIMILARITY, Sketches, near_duplicate_groups, near_duplicate_pairs, sketch
-from app.data.splitting import fold_key
+from app.data.splitting import MAX_SHARE_TOGETHER, fold_key
 from app.data.spool import Joined, select
+
+ONE_SIDE = "a split never puts them on both sides"
 
 
 def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes], labels: Sequence[str]) -> None:
@@ -34,7 +36,7 @@ def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes],
         findings.add(
             "duplicate",
             f"{rows_in_words(len(indices))} repeating the text and label of an earlier row",
-            "remove the repetitions unless they are meant; a split never puts them on both sides",
+            f"remove the repetitions unless they are meant; {ONE_SIDE}",
             indices,
             examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
         )
@@ -62,11 +64,13 @@ def near_duplicates(findings: Findings, usable: list[int], keys: Sequence[bytes]
         texts, numbers = findings.rows.texts, findings.rows.numbers
         labels = findings.rows.labels
         num_torn = sum(labels[usable[place]] != labels[usable[first]] for place, first in later)
+        crowd = max(map(len, groups)) > MAX_SHARE_TOGETHER * len(usable)
+        sides = "the largest group is over half of the rows, so a split divides it" if crowd else ONE_SIDE
         findings.add(
             "near_duplicate",
             f"{rows_in_words(len(later))} nearly equal to another row ({MIN_SIMILARITY:.0%} of their letter groups)"
             + (f", {num_torn:,} of them with another label" if num_torn else ""),
-            "keep one of each group unless the small difference matters; a split never puts them on both sides",
+            f"keep one of each group unless the small difference matters; {sides}",
             [usable[place] for place, _ in later],
             examples=(
                 f"row {numbers[usable[first]]}: {texts[usable[first]]} / row {numbers[usable[place]]}: "
@@ -98,8 +102,8 @@ class Training:
         return cls(frozenset(first_of), select(texts, list(first_of.values())))
 
 
-def leakage(findings: Findings, usable: list[int], keys: Sequence[bytes], training: Training) -> None:
-    """Rows of an eval or test file whose text is also, or nearly, in the training file."""
+def leakage(findings: Findings, usable: list[int], keys: Sequence[bytes], training: Training, what: str) -> None:
+    """Rows of an eval or test file whose text is also, or nearly, in another: `what` it is called."""
     equal = {place for place, key in enumerate(keys) if key in training.keys}
     others = [place for place in range(len(keys)) if place not in equal]
     mine = select(findings.rows.texts, [usable[place] for place in others])
@@ -111,9 +115,9 @@ def leakage(findings: Findings, usable: list[int], keys: Sequence[bytes], traini
         leaked = [usable[place] for place in sorted(equal | near)]
         findings.add(
             "leakage",
-            f"{rows_in_words(len(leaked))} ({len(leaked) / len(usable):.1%}) whose text is also in the training data"
+            f"{rows_in_words(len(leaked))} ({len(leaked) / len(usable):.1%}) whose text is also in the {what} data"
             + (f", {len(near):,} of them with small differences" if near else ""),
-            "remove them here or there; scores on rows seen in training are too good",
+            "remove them here or there",
             leaked,
             examples=(findings.rows.texts[i] for i in leaked[:MAX_EXAMPLES]),
         )
