@@ -151,10 +151,10 @@ def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _result(record: TaskRecord, values: Mapping[str, float]) -> RunResult | dict[str, Any] | None:
+    if record.experiment is None:
+        return record.task.result  # of a data set that is refused: what was found in it
     if record.task.state != TaskState.SUCCESS:
         return None
-    if record.experiment is None:
-        return record.task.result
     name = record.experiment
     return RunResult(run=name, accuracy=values.get("eval_accuracy"), artifacts=f"/experiments/{name}/artifacts")
 
