@@ -34,6 +34,6 @@ ROUTERS: list[APIRouter] = [
     experiments.router,
     artifacts.router,
     health.router,
+    shares.router,  # before datasets: /datasets/{name}/shares is no version of a name
     datasets.router,
-    shares.router,
 ]
