@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from app.cli import server
 
 if TYPE_CHECKING:
+    from app.cli.training import Terminal, Training
     from app.domain.audit import AuditFilter
     from app.domain.data_profile import DataProfile
     from app.domain.data_report import ValidationReport
@@ -137,6 +138,9 @@ class Backend(Protocol):
     @property
     def audit(self) -> Audit:
         """The audit log."""
+
+    def training(self, terminal: "Terminal") -> "Training":
+        """Trainings, shown at a terminal."""
 
 
 def backend() -> Backend:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from app.cli.backend import Progress
+    from app.cli.training import Terminal, Training
     from app.data.validation import Checked
     from app.domain.audit import AuditFilter
     from app.domain.data_profile import DataProfile
@@ -293,3 +294,9 @@ class LocalBackend:
     def __init__(self) -> None:
         self.experiments, self.data = LocalExperiments(), LocalData()
         self.users, self.audit = LocalUsers(), LocalAudit()
+
+    def training(self, terminal: "Terminal") -> "Training":
+        """Trainings by a child of this process."""
+        from app.cli.training_local import LocalTraining
+
+        return LocalTraining(terminal)

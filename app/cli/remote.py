@@ -16,6 +16,7 @@ from app.settings import get_settings
 
 if TYPE_CHECKING:
     from app.cli.backend import Progress
+    from app.cli.training import Terminal, Training
     from app.domain.audit import AuditFilter
     from app.domain.principal import Role
     from app.schemas.audit import AuditItem, AuditVerification
@@ -195,6 +196,13 @@ class RemoteBackend:
     """A server's installation, by noun."""
 
     def __init__(self, address: str) -> None:
+        self._address = address
         client = client_of(address)
         self.experiments, self.data = RemoteExperiments(client), RemoteData(client)
         self.users, self.audit = RemoteUsers(client), RemoteAudit(client)
+
+    def training(self, terminal: "Terminal") -> "Training":
+        """Trainings by the workers of the server."""
+        from app.cli.training_remote import RemoteTraining
+
+        return RemoteTraining(self._address, terminal)

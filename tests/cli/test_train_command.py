@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from app.cli.train import show_outcome
+from app.cli.training import show_ended
+from app.cli.training_local import ended
 from app.domain.task import TaskState
 from app.runs.directory import RunDirectory
 from app.services.training import Outcome
@@ -56,7 +57,7 @@ def test_a_failed_run_says_why_in_one_line(finetune: Finetune, reviews: Path) ->
 def test_the_hint_of_the_engine_is_shown_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     detail = "the loss is not finite (step 3) (hint: lower training.learning_rate (now 1))"
     run = RunDirectory(tmp_path / "a")
-    show_outcome(Outcome(run, TaskState.FAILURE, "run.diverged", detail, retryable=True, metrics={}), Console())
+    show_ended(ended(Outcome(run, TaskState.FAILURE, "run.diverged", detail, retryable=True, metrics={})), Console())
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "error: a failed: the loss is not finite (step 3)"
     assert lines[1].startswith("  hint: lower training.learning_rate (now 1); go on with `finetune train --resume a`; ")
