@@ -72,7 +72,7 @@ def validate(
         versions = backend().data
         reports = check_asking(data, lambda given: versions.validate(given, base, max_length), may_ask=not as_json)[1]
     else:
-        from app.cli.local import LocalData
+        from app.cli.local_data import LocalData
 
         server.refuse("data validate --fix")
         checked = check_asking(data, lambda given: LocalData().check(given, base, max_length), may_ask=not as_json)[1]

@@ -133,7 +133,7 @@ class RemoteData:
                 counts = {f"num_{kind}": shown.pop(f"num_{kind}") for kind in kinds}
                 rows = {key: shown[key] for key in ("old", "new", *kinds)}
                 return {**counts, **rows, "num_unchanged": found.num_unchanged, "num_moved": found.num_moved}
-        from app.cli.local import counted
+        from app.cli.local_data import counted
         from app.data.diff import diff
 
         return counted(diff(self._rows(before), self._rows(after), str(before), str(after)))
