@@ -145,12 +145,6 @@ def signed_in(caller: Caller) -> Principal:
     return principal
 
 
-def forget_ended_sessions(platform: Platform, older_than: timedelta = timedelta(days=7)) -> int:
-    """Drop sign-ins that ended so long ago that nobody asks about them; how many."""
-    with platform.installation.database.write() as session:
-        return login_sessions.forget_ended(session, utc_now() - older_than)
-
-
 def _check_limits(platform: Platform, caller: Caller, username: str) -> None:
     try:
         platform.login_limits.check(caller.ip, username)

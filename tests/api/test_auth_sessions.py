@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.db.repositories import login_sessions
 from app.db.tables import AuditEventRow, LoginSessionRow
 from app.domain.principal import Caller
 from app.schemas.users import UpdateUser
-from app.services import accounts, authentication
+from app.services import accounts
 from app.services.platform import Platform
 
 SignIn = Callable[..., Any]
@@ -189,5 +190,6 @@ def test_sign_ins_that_ended_long_ago_are_forgotten(sign_in: SignIn, platform: P
         ids = [one.tokens["refresh_token"].partition(".")[0] for one in (ended, expired)]
         session.get_one(LoginSessionRow, ids[0]).revoked_at = long_ago
         session.get_one(LoginSessionRow, ids[1]).expires_at = long_ago
-    assert authentication.forget_ended_sessions(platform) == 2
+    with platform.installation.database.write() as session:
+        assert login_sessions.forget_ended(session, datetime.now(UTC) - timedelta(days=7)) == 2
     assert valid.get("/me").status_code == 200
