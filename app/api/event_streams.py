@@ -55,9 +55,14 @@ class Follower:
         self._looking: asyncio.Task[None] | None = None
         self._streams: Counter[str] = Counter()
 
+    @property
+    def num_streams(self) -> int:
+        """How many streams are open."""
+        return self._streams.total()
+
     def check_room(self, username: str) -> None:
         """TooManyRequests where an account, or all together, follow as much as they may."""
-        if self._streams[username] >= MAX_STREAMS_PER_USER or self._streams.total() >= MAX_STREAMS:
+        if self._streams[username] >= MAX_STREAMS_PER_USER or self.num_streams >= MAX_STREAMS:
             raise TooManyRequests(
                 f"{username} follows {self._streams[username]} tasks at once",
                 retry_after_seconds=HEARTBEAT_SECONDS,

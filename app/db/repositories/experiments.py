@@ -16,7 +16,7 @@ from app.db.repositories.keyset import Key, Keyset, Part
 from app.db.tables import ExperimentRow, ExperimentSummaryRow, TaskRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict
-from app.domain.filters import Combined, Comparison, Condition, Not, SortKey
+from app.domain.filters import COLUMNS, Combined, Comparison, Condition, Not, SortKey
 from app.domain.task import TaskKind
 
 
@@ -47,6 +47,7 @@ _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     "dataset": ExperimentSummaryRow.data_name,
     "created_at": ExperimentSummaryRow.created_at,
 }
+_KINDS: dict[str, type] = {"text": str, "state": str, "number": float, "time": datetime}
 _BY_INDEX = frozenset({"=", ">", ">=", "<", "<="})
 NEWEST_FIRST = (SortKey("created_at", descending=True),)
 
@@ -159,7 +160,7 @@ def page(
 
 def sort_kinds(sort: tuple[SortKey, ...]) -> list[type]:
     """The types of what `ExperimentPage.last` holds in this order."""
-    return [*(_COLUMNS[key.column].type.python_type for key in sort), int]
+    return [*(_KINDS[COLUMNS[key.column]] for key in sort), int]
 
 
 def _listed() -> Select[ExperimentSummaryRow, TaskRow]:
