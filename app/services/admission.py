@@ -50,7 +50,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
     with platform.installation.database.read() as session:
         versions, data_faults = _resolve(session, principal, config, platform.settings.results_dir)
     for hidden in [error for error, _ in data_faults if isinstance(error, Hidden)]:
-        platform.audit.append_now(caller, "access.denied", hidden.resource, "denied")
+        platform.audit.deny(caller, "access.denied", hidden.resource)
     faults += [fault for _, fault in data_faults]
     if faults:
         raise faulty(faults)
