@@ -160,7 +160,6 @@ def _submit(platform: Platform, caller: Caller, upload: Upload, action: str, fie
         "bytes": upload.received_bytes,
         "fields": dict(fields),
         "shown_as": upload.shown_as,
-        "caller": caller.model_dump(mode="json"),
     }
     with platform.installation.database.write() as session:
         uploads.change(session, upload.id, state=uploads.QUEUED, filename=_shown(upload))

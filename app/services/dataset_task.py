@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from app.db.repositories import users
-from app.domain.errors import NotFound, PlatformError
-from app.domain.events import Progressed, StageChanged
+from app.domain.errors import DataBlocked, NotFound, PlatformError
+from app.domain.events import Progressed, ResultGiven, StageChanged
 from app.domain.principal import Caller, Principal, Role
 from app.domain.task import Stage, TaskKind
 from app.runs.turn import Turn
 from app.runs.work import Stopped, WorkDirectory, WorkOrder, carry_out
 from app.services.platform import Platform, open_platform
+from app.services.version_views import findings_of
 from app.settings import get_settings
 
 REPORT_SECONDS = 1.0
@@ -41,6 +42,11 @@ def dataset_task(_work: WorkDirectory, order: WorkOrder, turn: Turn) -> dict[str
         return data_set_intake.run_task(
             platform, _caller(platform, order), order.payload, turn.should_stop, _Reporter(turn).heard
         )
+    except DataBlocked as error:
+        # The task fails, and its result says what is to be mended.
+        findings = [finding.model_dump(mode="json") for finding in findings_of(error.reports)]
+        turn.report(ResultGiven(result={"findings": findings}))
+        raise
     except PlatformError:
         if turn.should_stop():
             raise Stopped from None
