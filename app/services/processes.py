@@ -83,10 +83,11 @@ class Processes:
         with self._signals() as wake:
             while not self._is_over():
                 self._start_what_is_due()
+                all_were_ready = self._all_are_ready()
                 self._wait(wake)
                 self._tell_of_wishes()
                 self._look_after()
-                if not announced and all(kept.is_ready for kept in self._kept.values()):
+                if all_were_ready and not announced:  # a round later, when what they said before is shown
                     announced = True
                     on_ready()
         return not self._gave_up
@@ -135,9 +136,12 @@ class Processes:
 
     # ---- while they run ----
 
+    def _all_are_ready(self) -> bool:
+        return all(kept.is_ready for kept in self._kept.values())
+
     def _wait(self, wake: int) -> None:
         """Take in what the programs say, until there is something else to do."""
-        settled = all(kept.is_ready for kept in self._kept.values()) and not self._wishes_to_stop
+        settled = self._all_are_ready() and not self._wishes_to_stop
         readers = {kept.reader: kept for kept in self._kept.values() if kept.reader >= 0}
         found, _, _ = select.select([*readers, wake], [], [], IDLE_SECONDS if settled else POLL_SECONDS)
         for descriptor in found:

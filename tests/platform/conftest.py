@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 REPOSITORY = Path(__file__).resolve().parents[2]
 FINETUNE = [sys.executable, "-m", "app.cli"]
 READY = "Ctrl-C stops everything."
@@ -100,7 +100,7 @@ class Started:
         """Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave nothing behind, however the test went."""
         if self.process.poll() is None:
             left = self.family()

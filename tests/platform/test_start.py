@@ -22,7 +22,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         started.wait_until_ready()
         yield started
     finally:
-        started.end()
+        started.close()
 
 
 def is_well(platform: Started) -> bool:
