@@ -8,7 +8,7 @@ from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.tables import TaskRow, UploadRow, UserRow
-from app.domain.task import TaskKind, TaskState
+from app.domain.task import TaskState
 
 RECEIVING, CHECKING, QUEUED = "receiving", "checking", "queued"
 
@@ -61,7 +61,7 @@ def all_ids(session: Session) -> set[str]:
 def awaited(session: Session) -> set[str]:
     """The uploads that unfinished tasks will read."""
     unfinished = [state for state in TaskState if not state.is_final]
-    query = select(TaskRow.payload).where(TaskRow.kind == TaskKind.DATASET, TaskRow.state.in_(unfinished))
+    query = select(TaskRow.payload).where(TaskRow.payload.is_not(None), TaskRow.state.in_(unfinished))
     return {str(payload["upload"]) for payload in session.scalars(query) if payload and "upload" in payload}
 
 
