@@ -81,22 +81,25 @@ class Keyset:
 
     def page(self, session: Session, after: Sequence[Any] | None, limit: int) -> Found:
         """At most `limit` items after the one whose sort keys and unique key are `after`, both as they were found."""
-        counts = [(self._count(session, part), part) for part in self.parts if part.column is not None]
-        fewest, driver = min(counts, key=lambda one: one[0], default=(MAX_COUNTED + 1, None))
-        total = self._total(session, fewest)
-        if driver is not None and fewest <= (MAX_WALKED if total is not None else MAX_COLLECTED):
+        counts: list[tuple[int, Part | None]] = [
+            (self._count(session, part), part) for part in self.parts if part.column is not None
+        ]
+        if not counts:
+            counts = [(self._count(session, None), None)]
+        fewest, driver = min(counts, key=lambda one: one[0])
+        total = self._total(fewest)
+        if self.parts and fewest <= (MAX_WALKED if total is not None else MAX_COLLECTED):
             return self._collect(session, driver, after, limit)
         rows = self._walk(session, after, limit)
         if len(rows) > limit or not self.parts:
             return Found(rows[:limit], total, len(rows) > limit)
         return self._collect(session, driver if fewest <= MAX_COUNTED else None, after, limit)
 
-    def _total(self, session: Session, fewest: int) -> int | None:
+    def _total(self, fewest: int) -> int | None:
         """How many items there are, where that is known without looking at each."""
-        if len(self.parts) > 1 or (self.parts and self.parts[0].column is None):
+        if len(self.parts) > 1 or (self.parts and self.parts[0].column is None) or fewest > MAX_COUNTED:
             return None
-        counted = fewest if self.parts else self._count(session, None)
-        return counted if counted <= MAX_COUNTED else None
+        return fewest
 
     def _count(self, session: Session, part: Part | None) -> int:
         """How many rows meet one condition, or are there at all; MAX_COUNTED + 1 stands for more."""
