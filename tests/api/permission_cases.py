@@ -233,3 +233,38 @@ CASES: dict[str, Case] = {
     "POST /datasets/{name}/shares": Case(_shares("dataset"), "change", 201),
     "DELETE /datasets/{name}/shares/{grantee}": Case(_unshare("dataset"), "change", 204),
 }
+
+ACTIONS: dict[str, str] = {
+    "POST /login": "session.login",
+    "POST /logout": "session.logout",
+    "PUT /me/password": "password.change",
+    "DELETE /me/sessions/{session_id}": "session.revoke",
+    "POST /me/api-keys": "api_key.create",
+    "DELETE /me/api-keys/{key_id}": "api_key.revoke",
+    "POST /users": "user.create",
+    "PATCH /users/{username}": "user.disable",
+    "PUT /users/{username}/password": "password.reset",
+    "GET /audit/logs": "audit.read",
+    "GET /audit/export": "audit.export",
+    "GET /audit/verify": "audit.verify",
+    "POST /train": "train.submit",
+    "POST /plan": "plan.submit",
+    "POST /task/{task_id}/cancel": "task.cancel",
+    "POST /task/{task_id}/retry": "task.retry",
+    "DELETE /experiments/{name}": "experiment.delete",
+    "POST /experiments/{name}/assign": "experiment.assign",
+    "GET /experiments/{name}/artifacts/{path:path}": "artifact.download",
+    "GET /experiments/{name}/archive": "artifact.download",
+    "GET /experiments/{name}/report": "artifact.download",
+    "POST /experiments/{name}/shares": "experiment.share",
+    "DELETE /experiments/{name}/shares/{grantee}": "experiment.unshare",
+    "POST /datasets": "dataset.submit",
+    "POST /datasets/validate": "dataset.submit",
+    "DELETE /datasets/{name}": "dataset.delete",
+    "DELETE /datasets/{name}/{number}": "dataset.delete",
+    "POST /datasets/{name}/shares": "dataset.share",
+    "DELETE /datasets/{name}/shares/{grantee}": "dataset.unshare",
+}
+"""What the audit log has of a request that was let through."""
+CHANGES_NOTHING = {"POST /config/validate", "POST /refresh", "POST /setup"}
+"""Requests that are no GET and leave no event: the sign-in of a refreshed token is on record; setup is refused here."""

@@ -90,3 +90,8 @@ class Stage:
         wanted = AuditFilter(actor=f"{self.prefix}-*", action="access.denied", outcome="denied")
         events = audit_log.read_page(self.platform.audit, TESTS, wanted, 500, None).items
         return sum(event.details.get("repeated", 1) for event in events)
+
+    def actions_of(self, request_id: str) -> set[str]:
+        """What the audit log has of one request."""
+        events = audit_log.read_page(self.platform.audit, TESTS, AuditFilter(), 20, None).items
+        return {event.action for event in events if event.request_id == request_id and event.outcome != "denied"}

@@ -1,4 +1,7 @@
-"""Who may do what: every route declares one permission, and keeps to it for every role and relation to a thing."""
+"""Who may do what: every route declares one permission, and keeps to it for every role and relation to a thing.
+
+What is let through is in the audit log, and so is what is refused.
+"""
 
 import itertools
 import shutil
@@ -22,7 +25,7 @@ from app.main import create_app
 from app.services.platform import Platform, open_platform
 from app.settings import Settings, get_settings
 from tests.api.conftest import CHEAP, RecordingQueue
-from tests.api.permission_cases import CASES, NO_VERSION, Ask, Scope, Things
+from tests.api.permission_cases import ACTIONS, CASES, CHANGES_NOTHING, NO_VERSION, Ask, Scope, Things
 from tests.api.permission_stage import ANONYMOUS, Cell, Stage, cells
 
 PUBLIC = {"POST /login", "POST /refresh", "POST /setup", "GET /health", "GET /ready"}
@@ -92,6 +95,11 @@ def test_what_is_public_is_listed(app: FastAPI) -> None:
 def test_every_route_has_a_line_in_the_matrix(app: FastAPI) -> None:
     found, _ = walk_routes(app)
     assert set(CASES) == set(found)
+
+
+def test_every_change_has_an_action_in_the_audit_log() -> None:
+    changes = {route for route in CASES if not route.startswith("GET ")}
+    assert changes - set(ACTIONS) == CHANGES_NOTHING
 
 
 def test_every_permission_is_asked_for_somewhere(app: FastAPI) -> None:
@@ -195,6 +203,8 @@ def test_a_route_answers_each_role_and_relation_as_the_policy_says(
         assert answer.status_code == (refused or case.allowed), f"{cell}: {answer.status_code} {answer.text[:300]}"
         if refused is None:
             assert answer.status_code != 404 or f"@{NO_VERSION}" in answer.json()["detail"]
+            actions = stage.actions_of(answer.headers["x-request-id"])
+            assert ACTIONS[route] in actions if route in ACTIONS else not actions
             continue
         assert stage.state() == before, f"{cell}: what was denied has changed something"
         check_problem(answer, refused)
