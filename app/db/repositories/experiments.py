@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, null, or_, select, union_all, update
+from sqlalchemy import Boolean, ColumnElement, Select, and_, func, not_, null, or_, select, union_all, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from app.db.repositories import shares
 from app.db.repositories.keyset import Key, Keyset, Part
@@ -79,10 +82,36 @@ def _comparison(condition: Comparison, column: ColumnElement[Any]) -> ColumnElem
         ">=": column.__ge__,
         "<": column.__lt__,
         "<=": column.__le__,
-        "~": lambda text: func.lower(column).contains(str(text).lower(), autoescape=True),
+        "~": lambda text: _ContainsAnyCase(column, _pattern(str(text))),
     }
     clause: ColumnElement[bool] = comparisons[condition.operator](value)
     return clause
+
+
+class _ContainsAnyCase(FunctionElement[bool]):
+    """Whether a text contains another in any case: a plain LIKE in SQLite, which is twice as fast as with `lower`."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_ContainsAnyCase)
+def _as_ilike(element: _ContainsAnyCase, compiler: SQLCompiler, **options: Any) -> str:
+    return _like(element, compiler, "ILIKE", options)
+
+
+@compiles(_ContainsAnyCase, "sqlite")
+def _as_like(element: _ContainsAnyCase, compiler: SQLCompiler, **options: Any) -> str:
+    return _like(element, compiler, "LIKE", options)
+
+
+def _like(element: _ContainsAnyCase, compiler: SQLCompiler, word: str, options: dict[str, Any]) -> str:
+    column, pattern = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({column} {word} {pattern} ESCAPE '/')"
+
+
+def _pattern(text: str) -> str:
+    return f"%{text.replace('/', '//').replace('%', '/%').replace('_', '/_')}%"
 
 
 def _parts(condition: Condition | None) -> Iterator[Part]:

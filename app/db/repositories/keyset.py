@@ -121,7 +121,9 @@ class Keyset:
         if after is not None:
             query = query.where(_beyond(order, after))
         rows = list(session.execute(query.order_by(*_in_order(order)).limit(limit + 1)))
-        total = rows[0].total if rows else session.scalar(count) or 0
+        if not rows:
+            return Found([], 0 if after is None else None, has_more=False)
+        total = rows[0].total
         return Found(rows[:limit], total if total <= MAX_COUNTED else None, len(rows) > limit)
 
     def _walk(self, session: Session, after: Sequence[Any] | None, limit: int) -> list[Row[Any]]:
