@@ -6,11 +6,13 @@ fail while all slots are busy, and while the broker is away.
 
 import hashlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
-from app.domain.errors import StorageError
+from app.domain.errors import InvalidInput, StorageError
+from app.domain.train_config import RUN_NAME_PATTERN
 from app.runs.files import storage_errors
 from app.settings import Settings, get_settings, runtime_root
 
@@ -22,6 +24,8 @@ class Heartbeat:
     """The file of one worker, with its process id and, once it takes work, `ready`; names are unique on a machine."""
 
     def __init__(self, settings: Settings, name: str) -> None:
+        if not re.fullmatch(RUN_NAME_PATTERN, name):
+            raise InvalidInput(f"{name!r} cannot be a worker's name", hint="take letters, digits, '.', '_' and '-'")
         self.takes_work = False
         self.path = _directory(settings) / f"{name}.beat"
 

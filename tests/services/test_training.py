@@ -62,9 +62,8 @@ def test_a_run_is_recorded_from_its_events_to_its_scores(installation: MakeInsta
         record = experiments.get(session, "reviews-001")
         assert record is not None
         assert record.task is not None
-        assert record.evaluation is not None
         assert (record.task.state, record.task.stage, record.task.progress) == ("SUCCESS", "done", 1.0)
-        assert (record.evaluation.accuracy, record.experiment.runtime_seconds) == (0.75, 1.5)
+        assert (record.summary.accuracy, record.experiment.runtime_seconds) == (0.75, 1.5)
         assert [p.step for p in metrics.points(session, record.experiment.id, "step")] == [1, 2, 3, 4]
         assert [c.step for c in metrics.checkpoints(session, record.experiment.id)] == [2]
 
