@@ -38,12 +38,14 @@ app = typer.Typer(
 
 @app.callback()
 def _installation(
+    context: typer.Context,
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Work on a server; FINETUNE_SERVER without, else this machine.")
     ] = None,
 ) -> None:
     """LoRA fine-tuning from a labelled file to a proven adapter."""
     chosen_server.choose(server)
+    context.call_on_close(chosen_server.finish)
 
 
 app.command("train")(train.train)

@@ -1,12 +1,14 @@
 """An installation on another machine: commands reach it through the client, as who `finetune login` made them."""
 
 import codecs
+import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from app.cli import server
 from app.cli.remote_data import RemoteData
 from app.client import Client
 from app.client.address import normalise
@@ -28,7 +30,9 @@ CHECKPOINTS = "artifacts/checkpoints/"
 
 def client_of(address: str) -> Client:
     """A client for a server somebody is signed in to; Unauthenticated where nobody is."""
-    return Client.of_file(normalise(address, insecure_http=True), CredentialFile(get_settings().config_dir))
+    client = Client.of_file(normalise(address, insecure_http=True), CredentialFile(get_settings().config_dir))
+    server.close_at_end(client.close)
+    return client
 
 
 class RemoteExperiments:
@@ -112,10 +116,13 @@ class RemoteExperiments:
 
 
 def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    """Pieces of a text as lines that end in a line feed, whichever way they ended."""
+    decoder = io.IncrementalNewlineDecoder(None, translate=True)
     rest = ""
     for piece in pieces:
-        *lines, rest = (rest + piece).split("\n")
+        *lines, rest = (rest + decoder.decode(piece)).split("\n")
         yield from (f"{line}\n" for line in lines)
+    rest += decoder.decode("", final=True)
     if rest:
         yield rest
 
@@ -196,8 +203,7 @@ class RemoteBackend:
     """A server's installation, by noun."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
-        client = client_of(address)
+        self._client = client = client_of(address)
         self.experiments, self.data = RemoteExperiments(client), RemoteData(client)
         self.users, self.audit = RemoteUsers(client), RemoteAudit(client)
 
@@ -205,4 +211,4 @@ class RemoteBackend:
         """Trainings by the workers of the server."""
         from app.cli.training_remote import RemoteTraining
 
-        return RemoteTraining(self._address, terminal)
+        return RemoteTraining(self._client, terminal)

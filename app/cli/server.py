@@ -1,6 +1,7 @@
 """Which installation a command works on: this machine's, or the one `--server` or FINETUNE_SERVER names."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -9,11 +10,22 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 _given: ContextVar[str | None] = ContextVar("server", default=None)
+_open = ExitStack()
 
 
 def choose(server: str | None) -> None:
     """What `finetune --server` said; an empty word means this machine, None leaves it to the settings."""
     _given.set(server)
+
+
+def close_at_end(close: Callable[[], None]) -> None:
+    """Give a connection back when the command has ended."""
+    _open.callback(close)
+
+
+def finish() -> None:
+    """The command has ended."""
+    _open.close()
 
 
 def chosen() -> str | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from app.cli import output
 from app.cli.progress import make_view
-from app.cli.remote import client_of
 from app.cli.remote_data import Reference, RemoteData
 from app.cli.training import Ended, Terminal, stop_signals
 from app.domain.data_report import DataIdentity, DataReport
@@ -17,6 +16,7 @@ from app.domain.errors import AmbiguousColumns, ConfigError, Conflict, InvalidIn
 from app.domain.task import Stage, TaskState
 from app.domain.train_config import DataConfig, TrainConfig
 from app.runs.directory import RunDirectory
+from app.runs.files import write_json
 from app.services.results import result_rows, result_sentence
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ MAX_NAME = 80
 class RemoteTraining:
     """Trainings as one terminal sees them."""
 
-    def __init__(self, address: str, terminal: Terminal) -> None:
-        self._client, self._terminal = client_of(address), terminal
-        self._data = RemoteData(self._client)
+    def __init__(self, client: "Client", terminal: Terminal) -> None:
+        self._client, self._terminal = client, terminal
+        self._data = RemoteData(client)
 
     def start(self, config: TrainConfig, name: str | None) -> Ended:
         """Store and show the data, then submit and watch."""
@@ -173,12 +173,12 @@ class RemoteTraining:
             return replace(known, error_detail=f"it is {task.status} still, and goes on there", retryable=True)
         if task.status != TaskState.SUCCESS:
             return known
+        found = self._client.experiments.show(name)
         with TemporaryDirectory() as scratch:
             run = RunDirectory(Path(scratch) / name)
-            for path in (run.metrics, run.receipt):
-                self._client.artifacts.download(name, path.name, path)
+            write_json(run.metrics, found.metrics)
+            self._client.artifacts.download(name, run.receipt.name, run.receipt)
             sentence, rows = result_sentence(run), tuple(result_rows(run))
-        found = self._client.experiments.show(name)
         next_steps = (
             f"finetune experiments show {name}",
             f"finetune experiments export {name} --out {name}.zip",
