@@ -94,7 +94,9 @@ def line(name: str, kind: str, by: str, ranked: list[int], wrong: frozenset[int]
 def main() -> None:
     """Plant, find, and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("datasets", nargs="+", metavar="NAME=TRAIN[,[EVAL,]TEST]")
+    parser.add_argument(
+        "datasets", nargs="*", metavar="NAME=TRAIN[,[EVAL,]TEST]", default=["reviews=examples/reviews_train.csv"]
+    )
     parser.add_argument("--train", action="store_true", help="what removal does for a model")
     parser.add_argument("--kinds", nargs="+", default=["random", "confusable"], choices=["random", "confusable"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[42], help="of the planting and of the training")

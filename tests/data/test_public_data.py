@@ -80,7 +80,11 @@ def test_every_row_and_label_is_read_without_options(
         (
             "zh_waimai_10k/waimai_10k.csv",
             {},
-            [("train", "sorted_labels", "2 runs"), ("train", "conflicting_label", "7 texts")],
+            [
+                ("train", "sorted_labels", "2 runs"),
+                ("train", "conflicting_label", "7 texts"),
+                ("train", "imbalance", "right for 66.6% of the rows"),
+            ],
         ),
         (
             "zh_chnsenticorp/train.tsv",
