@@ -21,9 +21,11 @@ OURS = """
 from app.data.analysis import profile_rows
 from app.data.prepare import check
 from app.domain.train_config import DataConfig
+from app.services.training import base_tokenizer
 
-checked = check(DataConfig(train=sys.argv[1]))["train"]
-profile = profile_rows(checked.texts, checked.labels)
+base = base_tokenizer("minilm")
+checked = check(DataConfig(train=sys.argv[1]), base=base)["train"]
+profile = profile_rows(checked.texts, checked.labels, base, near_duplicates=checked.num_near_duplicates)
 found = {finding.code: finding.count for finding in checked.report.findings}
 result = {"rows": profile.rows, "found": found}
 """
