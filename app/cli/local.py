@@ -1,6 +1,6 @@
 """The installation on this machine: commands reach it through the services, in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,7 +63,7 @@ class LocalExperiments:
         """Make somebody the owner."""
         from app.services.experiments import assign
 
-        assign(self._installation, name, owner)
+        assign(self._installation, name, owner, self._audit)
 
     def deletion(self, name: str) -> tuple[str, int]:
         """The directory that would go, and its bytes."""
@@ -76,7 +76,15 @@ class LocalExperiments:
         """Remove rows and directory."""
         from app.services.experiments import delete
 
-        delete(self._installation, name)
+        delete(self._installation, name, self._audit)
+
+    @property
+    def _audit(self) -> Callable[..., object]:
+        """Records an event of the person at this terminal."""
+        from app.cli.caller import local_caller
+
+        log, caller = LocalAudit().log, local_caller()
+        return lambda session, *event, **details: log.append(session, caller, *event, **details)
 
     def log(self, name: str | None) -> tuple[str, Iterator[str]]:
         """The file a run's log is in, and its lines."""

@@ -3,7 +3,7 @@
 import difflib
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,10 @@ PLAN_KEYS_COMPARED = (
     "learning_rate",
     "eval_every",
 )
+
+
+def _unrecorded(*_event: object, **_details: object) -> None:
+    """Where nobody keeps an audit log."""
 
 
 def list_experiments(
@@ -147,11 +151,18 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def assign(installation: Installation, name: str, owner: str | None) -> None:
-    """Make somebody the owner of a run; None takes it from everybody."""
+def assign(
+    installation: Installation, name: str, owner: str | None, audit: Callable[..., object] = _unrecorded
+) -> None:
+    """Make somebody the owner of a run; None takes it from everybody.
+
+    `audit(session, action, resource, details=...)` records the change in its transaction.
+    """
     record = _find(installation, name)
     with installation.database.write() as session:
         experiments.set_owner(session, record.experiment.id, owner)
+        details = {"from": record.experiment.owner, "to": owner}
+        audit(session, "experiment.assign", f"experiment:{name}", details=details)
 
 
 def describe_deletion(installation: Installation, name: str) -> tuple[Path, int]:
@@ -160,12 +171,13 @@ def describe_deletion(installation: Installation, name: str) -> tuple[Path, int]
     return run.path, tree_size(run.path) if run.path.is_dir() else 0
 
 
-def delete(installation: Installation, name: str) -> None:
-    """Second step: remove rows and directory, both or neither."""
+def delete(installation: Installation, name: str, audit: Callable[..., object] = _unrecorded) -> None:
+    """Second step: remove rows and directory, both or neither; recorded as `assign` is."""
     _deletable(installation, name)
     record = _find(installation, name)
     with removing(installation, record) as session:
         experiments.delete(session, record.experiment.id)
+        audit(session, "experiment.delete", f"experiment:{name}", details={"owner": record.experiment.owner})
 
 
 @contextmanager

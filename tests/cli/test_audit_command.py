@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.cli.caller import local_caller
+from app.db.repositories import experiments, tasks
 from app.db.session import open_database
+from app.domain.task import TaskState
 from app.services.audit_verification import CHUNK
 from app.services.auditing import AuditLog
 from app.services.secrets import load_audit_key
@@ -146,3 +148,36 @@ def test_reseal_lets_a_damaged_log_go_on(finetune: Finetune, audit: AuditLog) ->
     assert answer.status == 0
     assert "but for 1 faults that were accepted" in answer.out
     assert json.loads(finetune("audit", "verify", "--json").out)["accepted"][0]["id"] == 3
+
+
+def add_run(audit: AuditLog, name: str) -> Path:
+    """A finished run that is nobody's; its directory."""
+    directory = get_settings().results_dir / name
+    directory.mkdir(parents=True)
+    values = {"experiment_name": name, "config": {}, "base_model": "minilm", "seed": 1, "run_dir": name}
+    with audit.database.write() as session:
+        _, task_id = experiments.create(session, name=name, **values)
+        tasks.claim(session, task_id, token="t", pid=1, hostname="here")
+        tasks.finish(session, task_id, "t", TaskState.SUCCESS)
+    return directory
+
+
+def test_what_is_assigned_and_deleted_at_a_terminal_is_recorded(finetune: Finetune, audit: AuditLog) -> None:
+    directory = add_run(audit, "reviews-001")
+    assert finetune("experiments", "assign", "reviews-001", "ada").status == 0
+    assert finetune("experiments", "delete", "reviews-001", "--yes").status == 0
+    assert not directory.exists()
+    found = json.loads(finetune("audit", "list", "--json", "--resource", "experiment:reviews-001").out)
+    assert [(event["action"], event["actor"], event["details"]) for event in found] == [
+        ("experiment.delete", local_caller().actor, {"owner": "ada"}),
+        ("experiment.assign", local_caller().actor, {"from": None, "to": "ada"}),
+    ]
+
+
+def test_nothing_is_deleted_at_a_terminal_where_it_cannot_be_recorded(finetune: Finetune, audit: AuditLog) -> None:
+    directory = add_run(audit, "reviews-001")
+    past_the_triggers(audit.database, "UPDATE audit_head SET signature = 'ff'")
+    answer = finetune("experiments", "delete", "reviews-001", "--yes")
+    assert (answer.status, "audit verify" in answer.err) == (1, True)
+    assert directory.exists()
+    assert finetune("experiments", "show", "reviews-001").status == 0
