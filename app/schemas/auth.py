@@ -44,7 +44,9 @@ class TokenResponse(BaseModel):
 class RefreshRequest(BaseModel):
     """The newest refresh token of a sign-in; an older one ends the sign-in."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"refresh_token": "the one that /login or /refresh gave last"}]}
+    )
 
     refresh_token: str = _TOKEN
 

@@ -63,7 +63,9 @@ class CreateUser(BaseModel):
 class UpdateUser(BaseModel):
     """What changes about an account; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"role": "viewer", "limits": {"max_running": 4}}]}
+    )
 
     role: Role | None = None
     disabled: bool | None = None
