@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from app.domain.principal import Caller
 from app.services import audit_log
 from app.services.platform import Platform
+from tests.api.conftest import PASSWORD
 from tests.audit.events import past_the_triggers
 
 SignIn = Callable[..., TestClient]
@@ -162,3 +163,24 @@ def test_only_one_check_runs_at_a_time(admin: TestClient) -> None:
         answer = admin.get("/audit/verify")
     assert (answer.status_code, answer.json()["code"]) == (409, "audit.busy")
     assert admin.get("/audit/verify").status_code == 200
+
+
+def test_where_the_log_cannot_be_written_nothing_changes_and_nobody_signs_in(
+    platform: Platform, admin: TestClient, client: TestClient
+) -> None:
+    past_the_triggers(platform.audit.database, "ALTER TABLE audit_head RENAME TO elsewhere")
+    asked = {"username": "eve", "password": "seven lanterns on the quay"}
+    for answer in (
+        admin.post("/users", json=asked),
+        admin.post("/me/api-keys", json={"name": "nightly"}),
+        client.post("/login", json={"username": "admin", "password": PASSWORD}),
+        admin.get("/audit/logs"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "audit.unavailable")
+        assert "retry-after" in answer.headers
+    assert admin.get("/users/eve").status_code == 404
+    assert admin.get("/me/api-keys").json()["items"] == []
+    assert len(admin.get("/me/sessions").json()["items"]) == 1
+    past_the_triggers(platform.audit.database, "ALTER TABLE elsewhere RENAME TO audit_head")
+    assert admin.post("/users", json=asked).status_code == 201
+    assert admin.get("/audit/verify").json()["ok"] is True
