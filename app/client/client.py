@@ -19,6 +19,7 @@ from app.client.credentials import CredentialFile, Tokens
 from app.client.datasets import DataSets
 from app.client.experiments import Experiments
 from app.client.me import MyAccount
+from app.client.predictions import Predictions
 from app.client.retrying import Retrying
 from app.client.shares import Shares
 from app.client.sign_in import Nobody, SignIn, WithTokens, sign_in_of
@@ -50,6 +51,7 @@ class Client:
         self.tasks = Tasks(self.connection)
         self.experiments = Experiments(self.connection)
         self.artifacts = Artifacts(self.connection)
+        self.predictions = Predictions(self.connection)
         self.shares = Shares(self.connection)
         self.audit = Audit(self.connection)
         self.system = System(self.connection)

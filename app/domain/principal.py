@@ -57,6 +57,12 @@ class Caller(BaseModel):
     local_user: str | None = None
 
     @property
+    def account(self) -> Principal:
+        """Who asks, where somebody has to be signed in to ask at all."""
+        assert self.principal is not None, "the route asks for a sign-in"
+        return self.principal
+
+    @property
     def actor(self) -> str:
         """The name the audit log has: an account, `local:NAME` for the command line, `anonymous` before sign-in."""
         if self.principal is not None:

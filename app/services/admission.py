@@ -44,8 +44,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
 
     ConfigError with `places` for all that cannot be, DataBlocked where findings of the stored data forbid training.
     """
-    principal = caller.principal
-    assert principal is not None, "the route asks for a sign-in"
+    principal = caller.account
     faults = [*_model_faults(config, platform.settings), *_size_faults(config)]
     with platform.installation.database.read() as session:
         versions, data_faults = _resolve(session, principal, config, platform.settings.results_dir)

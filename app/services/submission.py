@@ -65,16 +65,27 @@ def submit_plan(platform: Platform, caller: Caller, config: TrainConfig) -> str:
 
 
 def submit_work(
-    platform: Platform, caller: Caller, kind: TaskKind, payload: Mapping[str, Any], *, memory_bytes: int | None = None
+    platform: Platform,
+    caller: Caller,
+    kind: TaskKind,
+    payload: Mapping[str, Any],
+    *,
+    memory_bytes: int | None = None,
+    task_id: str | None = None,
 ) -> str:
-    """Accept work that is no training, whose `payload` was checked by whoever offers it; the task's id."""
-    principal = _principal(caller)
+    """Accept work that is no training, whose `payload` was checked by whoever offers it; the task's id.
+
+    `task_id` is given where something has to know it before.
+    """
+    principal = caller.account
     with platform.installation.database.write() as session:
         quotas.check_queue(session, platform.settings, principal.username)
-        task_id = tasks.create(session, kind, principal.username, payload=dict(payload), memory_bytes=memory_bytes)
-        platform.audit.append(session, caller, f"{kind}.submit", f"task:{task_id}", "success", {"kind": kind})
-    dispatch.wake(platform, task_id, kind)
-    return task_id
+        made = tasks.create(
+            session, kind, principal.username, payload=dict(payload), memory_bytes=memory_bytes, task_id=task_id
+        )
+        platform.audit.append(session, caller, f"{kind}.submit", f"task:{made}", "success", {"kind": kind})
+    dispatch.wake(platform, made, kind)
+    return made
 
 
 def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
@@ -104,7 +115,7 @@ def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
 
 def retry(platform: Platform, caller: Caller, task_id: str) -> None:
     """Let a stopped or failed task go on, a training from its last good checkpoint; Conflict for any other."""
-    principal = _principal(caller)
+    principal = caller.account
     with platform.installation.database.write() as session:
         task = tasks.get(session, task_id)
         if task is None:
@@ -122,13 +133,8 @@ def retry(platform: Platform, caller: Caller, task_id: str) -> None:
     dispatch.wake(platform, task_id, kind)
 
 
-def _principal(caller: Caller) -> Principal:
-    assert caller.principal is not None, "the route asks for a sign-in"
-    return caller.principal
-
-
 def _allowed(caller: Caller, permission: Permission) -> Principal:
-    principal = _principal(caller)
+    principal = caller.account
     permissions.check(principal, permission)
     return principal
 
@@ -145,7 +151,7 @@ def _check_priority(principal: Principal, priority: int) -> None:
 
 
 def _record(session: Session, platform: Platform, caller: Caller, admitted: Admitted, run: str, priority: int) -> str:
-    principal, config, train = _principal(caller), admitted.config, admitted.versions["train"]
+    principal, config, train = caller.account, admitted.config, admitted.versions["train"]
     _, task_id = experiments.create(
         session,
         name=run,

@@ -19,11 +19,11 @@ from app.data.detection import Unreadable
 from app.data.records import SAMPLE_ROWS, Source, as_text
 from app.data.row_parts import RowParts
 from app.data.sources import open_source
-from app.domain.errors import DataUnreadable, InvalidInput
+from app.domain.errors import DataUnreadable, InvalidInput, NotFound
 from app.domain.events import Progressed
 from app.domain.train_config import AUTO
 from app.runs.directory import RunDirectory
-from app.runs.files import read_json, write_json
+from app.runs.files import read_json, sha256_file, write_json
 from app.runs.turn import Turn
 from app.runs.work import WorkDirectory, WorkOrder, carry_out, check_turn
 from app.settings import share_cores
@@ -56,6 +56,8 @@ def predict_file(work: WorkDirectory, order: WorkOrder, turn: Turn) -> dict[str,
     from app.serving.predictor import load_run
 
     source = work.results_dir / str(order.payload["source"])
+    if not source.is_file():
+        raise NotFound("the file of this task is not here any more", hint="send it again", code="upload.gone")
     run = RunDirectory(work.results_dir / str(order.payload["run"]))
     predictor = load_run(run)
     with ExitStack() as closing:
@@ -68,7 +70,8 @@ def predict_file(work: WorkDirectory, order: WorkOrder, turn: Turn) -> dict[str,
             write_json(said, _total(parts))
         if not out.is_file():
             parts.assemble(out)
-    return {"run": run.name, "file": out.name, "bytes": out.stat().st_size, **read_json(said)}
+    size, digest = out.stat().st_size, sha256_file(out)
+    return {"run": run.name, "file": out.name, "bytes": size, "sha256": digest, **read_json(said)}
 
 
 def _open(path: Path, text_column: str, closing: ExitStack) -> _Input:

@@ -13,6 +13,7 @@ from app.api.routes import (
     health,
     me,
     plan,
+    predictions,
     shares,
     task,
     tasks,
@@ -33,6 +34,7 @@ ROUTERS: list[APIRouter] = [
     tasks.router,
     experiments.router,
     artifacts.router,
+    predictions.router,
     health.router,
     shares.router,  # before datasets: /datasets/{name}/shares is no version of a name
     datasets.router,

@@ -24,9 +24,9 @@ def states_before(new: TaskState) -> list[TaskState]:
     return [state for state in TaskState if may_follow(state, new)]
 
 
-def create(session: Session, kind: TaskKind, owner: str | None, **values: Any) -> str:
-    """Add a waiting task that any worker may do; its id."""
-    task = TaskRow(id=str(uuid.uuid4()), kind=kind, owner=owner, is_queued=True, **values)
+def create(session: Session, kind: TaskKind, owner: str | None, *, task_id: str | None = None, **values: Any) -> str:
+    """Add a waiting task that any worker may do; its id, a new one unless it is given."""
+    task = TaskRow(id=task_id or str(uuid.uuid4()), kind=kind, owner=owner, is_queued=True, **values)
     session.add(task)
     session.flush()
     return task.id
