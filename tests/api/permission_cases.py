@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.data import catalogue
-from app.db.repositories import datasets, shares
+from app.db.repositories import datasets, shares, tasks
 from app.domain.principal import Caller, Principal
+from app.domain.task import TaskKind
+from app.runs.work import work_directory
 from app.services import api_keys, authentication
 from app.services.platform import Platform
 from tests.api.conftest import PASSWORD
@@ -89,6 +91,19 @@ class Things:
         made = api_keys.create_api_key(self.platform, Caller(principal=principal), f"key-{next(_numbers)}", None)
         self.made = str(made.id)
         return made.id
+
+    def prediction(self) -> str:
+        """The id of a prediction over a file that is done."""
+        self.made = str(uuid.uuid4())
+        work = work_directory(self.platform.settings.results_dir, TaskKind.PREDICT, self.made)
+        work.path.mkdir(parents=True)
+        (work.path / "predictions.csv").write_text("text,predicted_label\n")
+        counts = {"rows": 0, "without_label": 0, "labels": {}}
+        result = {"run": "r", "file": "predictions.csv", "bytes": 21, "sha256": "0" * 64, **counts}
+        with self.platform.installation.database.write() as session:
+            given = {"state": "SUCCESS", "result": result, "payload": {}}
+            tasks.create(session, TaskKind.PREDICT, self.owner, task_id=self.made, **given)
+        return self.made
 
     def _run(self, state: str) -> MadeRun:
         run = self.runs.add(f"run-{next(_numbers)}", owner=self.owner, state=state)
@@ -212,6 +227,10 @@ CASES: dict[str, Case] = {
     "GET /experiments/{name}/shares": Case(_run("/shares"), "change"),
     "POST /experiments/{name}/shares": Case(_shares("experiment"), "change", 201),
     "DELETE /experiments/{name}/shares/{grantee}": Case(_unshare("experiment"), "change", 204),
+    "POST /predictions": Case(
+        lambda t: Ask("/predictions", {"files": {"file": FILE}, "data": {"run": t.run()}}), "read", 202
+    ),
+    "GET /predictions/{task_id}": Case(lambda t: Ask(f"/predictions/{t.prediction()}"), "task"),
     "POST /datasets": Case(
         lambda t: Ask(
             "/datasets", {"files": {"file": FILE}, "data": {"name": f"new-{next(_numbers)}"}, "headers": LATER}
@@ -258,6 +277,8 @@ ACTIONS: dict[str, str] = {
     "GET /experiments/{name}/report": "artifact.download",
     "POST /experiments/{name}/shares": "experiment.share",
     "DELETE /experiments/{name}/shares/{grantee}": "experiment.unshare",
+    "POST /predictions": "predict.submit",
+    "GET /predictions/{task_id}": "prediction.download",
     "POST /datasets": "dataset.submit",
     "POST /datasets/validate": "dataset.submit",
     "DELETE /datasets/{name}": "dataset.delete",

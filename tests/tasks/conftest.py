@@ -19,7 +19,7 @@ from app.db.repositories import datasets, task_queue, tasks, users
 from app.db.tables import TaskRow
 from app.domain.principal import Caller, Principal, Role
 from app.domain.task import TaskKind, TaskState
-from app.domain.train_config import DataConfig, TrainConfig
+from app.domain.train_config import TrainConfig
 from app.runs.directory import RunDirectory
 from app.services import submission
 from app.services.execution import execute_next
@@ -44,16 +44,6 @@ def wait_for(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
     return answer
-
-
-@pytest.fixture(scope="session")
-def stored_reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results directory in which the example reviews are stored as `reviews@1`."""
-    from app.services import data_sets
-
-    results = tmp_path_factory.mktemp("stored")
-    data_sets.add(results, "reviews", DataConfig(train=str(repository / "examples" / "reviews_train.csv")), seed=42)
-    return results
 
 
 @dataclass
@@ -158,12 +148,12 @@ def build_house(folder: Path, stored: Path, *, engine: bool = False, **given: An
 
 
 @pytest.fixture
-def make_house(tmp_path: Path, stored_reviews: Path) -> Iterator[Callable[..., House]]:
+def make_house(tmp_path: Path, reviews_store: Path) -> Iterator[Callable[..., House]]:
     """`make_house(engine=False, **settings)`: an installation of this test; no broker answers it."""
     made: list[House] = []
 
     def make(**given: Any) -> House:
-        made.append(build_house(tmp_path, stored_reviews, **given))
+        made.append(build_house(tmp_path, reviews_store, **given))
         return made[-1]
 
     yield make

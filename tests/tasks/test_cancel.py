@@ -17,9 +17,9 @@ StartWorker = Callable[..., WorkerProcess]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, stored_reviews: Path) -> Iterator[House]:
+def served(tmp_path_factory: pytest.TempPathFactory, reviews_store: Path) -> Iterator[House]:
     """An installation with a broker; workers are each test's own."""
-    house = build_house(tmp_path_factory.mktemp("served"), stored_reviews)
+    house = build_house(tmp_path_factory.mktemp("served"), reviews_store)
     with running_broker(house.platform.settings):
         yield house
     house.close()

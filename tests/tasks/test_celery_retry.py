@@ -18,10 +18,10 @@ from tests.tasks.conftest import House, build_house, wait_for, workers_in
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, stored_reviews: Path) -> Iterator[House]:
+def served(tmp_path_factory: pytest.TempPathFactory, reviews_store: Path) -> Iterator[House]:
     """An installation with a broker and a worker."""
     folder = tmp_path_factory.mktemp("served")
-    house = build_house(folder, stored_reviews, lease_seconds=4)
+    house = build_house(folder, reviews_store, lease_seconds=4)
     with running_broker(house.platform.settings), workers_in(folder) as start:
         start(house)
         yield house
