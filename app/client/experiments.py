@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from app.client.endpoint import Endpoint, Noun, body_of, endpoint
 from app.client.pages import all_items
+from app.client.tasks import PointKind
 from app.schemas.experiments import Assignment, Comparison, Deletion, ExperimentItem, ExperimentView
 from app.schemas.paging import DEFAULT_LIMIT, Page
+from app.schemas.tasks import MetricSeries
 
 
 class Experiments(Noun):
@@ -53,6 +55,21 @@ class Experiments(Noun):
     def show(self, at: Endpoint, name: str) -> ExperimentView:
         """Everything that is known of a run."""
         return at(name=name).as_(ExperimentView)
+
+    @endpoint("GET", "/experiments/{name}/metrics")
+    def metrics(
+        self,
+        at: Endpoint,
+        name: str,
+        *,
+        kinds: Sequence[PointKind] = (),
+        since: int = 0,
+        max_points: int = 1000,
+        thin: bool = True,
+    ) -> MetricSeries:
+        """What a run reported, as its task's metrics; also for those it is shared with."""
+        call = at(name=name).query(kinds=list(kinds), since=since, max_points=max_points, thin=thin)
+        return call.as_(MetricSeries)
 
     @endpoint("GET", "/experiments/{name}/deletion")
     def deletion(self, at: Endpoint, name: str) -> Deletion:

@@ -1,5 +1,6 @@
 """A server on the loopback interface that answers by a script, for what a real one does too seldom."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -76,5 +77,56 @@ def scripted() -> Iterator[Callable[..., Script]]:
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
             stack.callback(server.shutdown)
             return server.script
+
+        yield start
+
+
+class _Cut(socketserver.StreamRequestHandler):
+    server: "Cutter"
+
+    def handle(self) -> None:
+        with socket.create_connection(self.server.target) as upstream:
+            threading.Thread(target=self._upwards, args=(upstream,), daemon=True).start()
+            with self.server.lock:
+                left = self.server.limits.pop(0) if self.server.limits else None
+            while piece := upstream.recv(65_536 if left is None else min(left, 65_536)):
+                self.connection.sendall(piece)
+                left = None if left is None else left - len(piece)
+                if left == 0:
+                    return
+
+    def _upwards(self, upstream: socket.socket) -> None:
+        try:
+            while piece := self.connection.recv(65_536):
+                self.server.sent += piece
+                upstream.sendall(piece)
+        except OSError:
+            return
+
+
+class Cutter(socketserver.ThreadingTCPServer):
+    """Passes bytes on; of the first answers only so many bytes as `limits` says."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, limits: list[int]) -> None:
+        super().__init__(("127.0.0.1", 0), _Cut)
+        host, port = address.removeprefix("http://").split(":")
+        self.target, self.limits, self.lock, self.sent = (host, int(port)), limits, threading.Lock(), b""
+
+    def handle_error(self, *_request: Any) -> None:
+        """Connections end in every way here."""
+
+
+@pytest.fixture
+def cutting() -> Iterator[Callable[..., Cutter]]:
+    """`cutting(address, limits)` starts a proxy that cuts the first answers after so many bytes."""
+    with ExitStack() as stack:
+
+        def start(address: str, limits: list[int]) -> Cutter:
+            cutter = stack.enter_context(Cutter(address, limits))
+            threading.Thread(target=cutter.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            stack.callback(cutter.shutdown)
+            return cutter
 
         yield start

@@ -5,12 +5,18 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.client import Client
+from app.client.datasets import Files
 from app.client.retrying import Retrying
+from app.domain.errors import Conflict
+from app.domain.train_config import TrainConfig
+from app.schemas.datasets import AddForm, DatasetCreated
+from tests.api_data import as_csv, labelled_rows
 from tests.api_server import ApiServer
 
 
@@ -87,3 +93,45 @@ def test_an_account_whose_answer_was_lost_is_made_once(api_server: ApiServer, lo
         assert [status for *_, status in proxy.passed] == [201, 201]
         assert [user.username for user in client.users.all()] == ["ada", "admin"]
         assert client.users.show("ada") == made
+
+
+def test_a_training_whose_answer_was_lost_is_submitted_once(
+    api_server: ApiServer, losing: Any, own_reviews: Any
+) -> None:
+    with api_server.signed_in("user") as client:
+        own_reviews(api_server.platform, "user")
+        proxy = losing(api_server.address, ("POST", "/train"), ("POST", "/plan"))
+        config = TrainConfig.model_validate({"experiment_name": "reviews", "data": {"train": "reviews@1"}})
+        with _through(proxy, client) as unlucky:
+            accepted = unlucky.train.submit(config)
+            planned = unlucky.train.plan(config)
+            unlucky.tasks.cancel(accepted.task_id)
+        assert [status for *_, status in proxy.passed] == [202, 202, 202, 202, 202]
+        assert [one.name for one in client.experiments.all()] == [accepted.experiment] == ["reviews-001"]
+        assert {one.task_id for one in client.tasks.all()} == {accepted.task_id, planned.task_id}
+        assert client.config.validate(config).valid
+        assert client.config.schema()["title"] == "TrainConfig"
+
+
+def test_a_file_whose_answer_was_lost_is_stored_once(api_server: ApiServer, losing: Any, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_bytes(as_csv(labelled_rows()))
+    with api_server.signed_in("user") as client:
+        proxy = losing(api_server.address, ("POST", "/datasets"), ("POST", "/datasets/reviews/shares"))
+        with _through(proxy, client) as unlucky:
+            made = unlucky.datasets.add(AddForm(name="reviews"), Files(train=path))
+            assert isinstance(made, DatasetCreated)
+            unlucky.shares.share_data_set("reviews", "*")
+        assert made.is_new
+        assert [status for *_, status in proxy.passed] == [201, 201, 201, 201]
+        assert len(client.datasets.show("reviews").versions) == 1
+        assert [share.grantee for share in client.shares.of_data_set("reviews")] == ["*"]
+        client.shares.unshare_data_set("reviews", "*")
+        assert client.shares.of_data_set("reviews") == []
+
+
+def test_what_was_made_by_another_wish_is_made_again(api_server: ApiServer) -> None:
+    with api_server.signed_in("admin") as client:
+        client.users.create("ada", "a long enough password")
+        with pytest.raises(Conflict):
+            client.users.create("ada", "a long enough password")

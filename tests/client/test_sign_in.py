@@ -13,11 +13,13 @@ from pydantic import SecretStr
 
 from app.client import Client
 from app.client.credentials import CredentialFile, Entry, Tokens
+from app.client.retrying import NEVER
 from app.client.sign_in import WithApiKey, WithTokens
 from app.domain.audit import AuditFilter
-from app.domain.errors import InvalidInput, NotFound, Unauthenticated
+from app.domain.errors import InvalidInput, NotFound, ServiceUnavailable, Unauthenticated
 from app.domain.principal import Role
 from app.schemas.users import UpdateUser
+from app.services.first_administrator import offer_code
 from tests.api_server import PASSWORD, ApiServer
 
 
@@ -170,3 +172,24 @@ def test_the_audit_log_is_read_exported_and_verified(api_server: ApiServer) -> N
             lines = b"".join(pieces).splitlines()
         assert [json.loads(line)["id"] for line in lines] == list(range(1, len(lines) + 1))
         assert client.audit.verify().ok
+
+
+def test_whether_a_server_lives_is_asked_without_a_sign_in(api_server: ApiServer) -> None:
+    with Client(api_server.address) as client:
+        assert client.system.health().status == "ok"
+        assert client.system.ready().checks["database"] == "ok"
+        assert "finetune" in client.system.metrics()
+        api_server.queue.is_down = True
+        client.connection.retrying = NEVER
+        with pytest.raises(ServiceUnavailable):
+            client.system.ready()
+
+
+def test_the_first_administrator_is_made_with_the_code_of_the_server(api_server: ApiServer) -> None:
+    code = offer_code(api_server.platform)
+    assert code is not None
+    with Client(api_server.address) as client:
+        with pytest.raises(Unauthenticated):
+            client.auth.setup("0000-0000-0000-0000-0000", "ada", PASSWORD)
+        assert client.auth.setup(code, "ada", PASSWORD).role == Role.ADMIN
+        client.sign_in("ada", PASSWORD)
