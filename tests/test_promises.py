@@ -107,10 +107,10 @@ MODULES = {
     "app.tools.analyze_metrics": DELIVERED,
     "app.tools.checkpoint_manager": DELIVERED,
     "app.inference_api": DELIVERED,
-    "app.main": LATER,
+    "app.main": DELIVERED,
     "app.client": DELIVERED,
     "app.ui": LATER,
-    "app.tasks": LATER,
+    "app.tasks": DELIVERED,
     "app.auth": DELIVERED,
 }
 
