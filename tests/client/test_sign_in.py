@@ -179,10 +179,12 @@ def test_whether_a_server_lives_is_asked_without_a_sign_in(api_server: ApiServer
         assert client.system.health().status == "ok"
         assert client.system.ready().checks["database"] == "ok"
         assert "finetune" in client.system.metrics()
-        api_server.queue.is_down = True
-        client.connection.retrying = NEVER
-        with pytest.raises(ServiceUnavailable):
-            client.system.ready()
+
+
+def test_a_server_that_cannot_work_is_unavailable(api_server: ApiServer) -> None:
+    api_server.queue.is_down = True
+    with Client(api_server.address, retrying=NEVER) as client, pytest.raises(ServiceUnavailable):
+        client.system.ready()
 
 
 def test_the_first_administrator_is_made_with_the_code_of_the_server(api_server: ApiServer) -> None:
