@@ -17,10 +17,12 @@ from app.runs.files import tree_size
 from app.runs.lock import is_locked
 from app.schemas.experiments import Comparison, Deletion, ExperimentItem, ExperimentView
 from app.schemas.paging import Page
+from app.schemas.tasks import MetricSeries
 from app.services.authentication import signed_in
 from app.services.experiments import describe, differences, removing, summary
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.platform import Platform
+from app.services.task_outputs import WantedPoints, series
 
 MAX_COMPARED = 20
 MAX_SORT_KEYS = 4
@@ -68,6 +70,12 @@ def show(platform: Platform, principal: Principal, name: str) -> ExperimentView:
     """One experiment in full; NotFound where there is none the principal may see."""
     with platform.installation.database.read() as session:
         return ExperimentView.model_validate(describe(session, readable(session, principal, name)))
+
+
+def points(platform: Platform, principal: Principal, name: str, wanted: WantedPoints) -> MetricSeries:
+    """What a run reported; NotFound where there is none the principal may see."""
+    with platform.installation.database.read() as session:
+        return series(session, readable(session, principal, name).experiment.id, wanted)
 
 
 def compare(platform: Platform, principal: Principal, names: Sequence[str]) -> Comparison:

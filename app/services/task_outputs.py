@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.db.repositories import metrics, task_lists
+from app.db.session import Session
 from app.domain.task import TaskState
 from app.runs.files import storage_errors
 from app.schemas.tasks import LogChunk, MetricPoint, MetricSeries
@@ -67,25 +68,37 @@ def _whole_characters(content: bytes) -> int:
     return len(content)
 
 
-def read_points(
-    platform: Platform, task_id: str, kinds: Sequence[str], since: int, max_points: int, *, thin: bool = True
-) -> MetricSeries:
-    """What a training reported after the point `since`, thinned out evenly to `max_points`; the newest stays.
+@dataclass(frozen=True)
+class WantedPoints:
+    """Which points of a training: no `kinds` means all; without `thin` the first `at_most` after `since`."""
 
-    Where it is not to be thinned out, the first `max_points`.
-    """
+    kinds: Sequence[str] = ()
+    since: int = 0
+    at_most: int = 1000
+    thin: bool = True
+
+
+def read_points(platform: Platform, task_id: str, wanted: WantedPoints) -> MetricSeries:
+    """What a task reported; of work that is no training nothing."""
     with platform.installation.database.read() as session:
         experiment_id = get_record(session, task_id).task.experiment_id
         if experiment_id is None:
-            return MetricSeries(points=[], last_id=since, matching=0, sampled=False)
-        found = metrics.point_ids(session, experiment_id, kinds, since, MAX_POINTS_LOOKED_AT)
-        chosen = _thin_out(found, max_points) if thin else [identifier for identifier, _ in found[:max_points]]
-        points = [
-            MetricPoint(id=p.id, kind=p.kind, step=p.step, attempt=p.attempt, time=p.time, values=p.values)
-            for p in metrics.points_of(session, chosen)
-        ]
-    last = (found[-1][0] if thin else chosen[-1]) if found else since
-    return MetricSeries(points=points, last_id=last, matching=len(found), sampled=thin and len(points) < len(found))
+            return MetricSeries(points=[], last_id=wanted.since, matching=0, sampled=False)
+        return series(session, experiment_id, wanted)
+
+
+def series(session: Session, experiment_id: int, wanted: WantedPoints) -> MetricSeries:
+    """What a training reported after the point `since`, thinned out evenly; the newest stays."""
+    found = metrics.point_ids(session, experiment_id, wanted.kinds, wanted.since, MAX_POINTS_LOOKED_AT)
+    kept = _thin_out(found, wanted.at_most) if wanted.thin else [one for one, _ in found[: wanted.at_most]]
+    points = [
+        MetricPoint(id=p.id, kind=p.kind, step=p.step, attempt=p.attempt, time=p.time, values=p.values)
+        for p in metrics.points_of(session, kept)
+    ]
+    last = (found[-1][0] if wanted.thin else kept[-1]) if found else wanted.since
+    return MetricSeries(
+        points=points, last_id=last, matching=len(found), sampled=wanted.thin and len(points) < len(found)
+    )
 
 
 def _thin_out(found: Sequence[tuple[int, str]], at_most: int) -> list[int]:

@@ -155,6 +155,20 @@ def test_one_in_full(four: Runs, sign_in: SignIn) -> None:
     assert "dir" not in view
 
 
+def test_the_points_of_a_shared_run_may_be_read_by_those_it_is_shared_with(four: Runs, sign_in: SignIn) -> None:
+    run = four.add("e", state="STARTED")
+    four.add_points(run, "step", range(3))
+    four.share("e", "other")
+    other = sign_in("user", "other")
+    found = other.get("/experiments/e/metrics", params={"max_points": 2}).json()
+    assert ([point["step"] for point in found["points"]], found["sampled"]) == ([0, 2], True)
+    first = other.get("/experiments/e/metrics", params={"max_points": 2, "thin": False}).json()
+    assert [point["step"] for point in first["points"]] == [0, 1]
+    rest = other.get("/experiments/e/metrics", params={"since": first["last_id"]}).json()
+    assert [point["step"] for point in rest["points"]] == [2]
+    assert other.get(f"/task/{run.task_id}/metrics").status_code == 404
+
+
 def test_several_side_by_side(four: Runs, sign_in: SignIn) -> None:
     user = sign_in("user")
     found = user.get("/experiments/compare", params={"names": ["b", "a"]}).json()
@@ -166,7 +180,7 @@ def test_several_side_by_side(four: Runs, sign_in: SignIn) -> None:
     assert user.get("/experiments/compare", params={"names": ["a", "zzz"]}).status_code == 404
 
 
-READS = ["", "/artifacts", "/artifacts/metrics.json", "/archive", "/report", "/deletion"]
+READS = ["", "/metrics", "/artifacts", "/artifacts/metrics.json", "/archive", "/report", "/deletion"]
 
 
 def test_somebody_elses_experiment_is_as_unknown_as_none(four: Runs, sign_in: SignIn) -> None:

@@ -8,10 +8,12 @@ from fastapi.responses import Response
 from app.api.dependencies import CallerDep, CurrentUser, PlatformDep, Requires
 from app.api.errors import problems
 from app.api.etags import NOT_MODIFIED, tagged
+from app.api.points import WantedPointsDep
 from app.auth.permissions import Permission
 from app.domain.filters import COLUMNS, MAX_CHARACTERS
 from app.schemas.experiments import Assignment, Comparison, Deletion, ExperimentItem, ExperimentView
 from app.schemas.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
+from app.schemas.tasks import MetricSeries
 from app.services import experiment_views
 
 router = APIRouter(tags=["experiments"])
@@ -106,6 +108,17 @@ def compare_experiments(
 def show_experiment(platform: PlatformDep, principal: CurrentUser, name: str) -> ExperimentView:
     """Everything that is known of a run: scores, settings, plan, lineage, checkpoints."""
     return experiment_views.show(platform, principal, name)
+
+
+@router.get(
+    "/experiments/{name}/metrics",
+    operation_id="experiment_metrics",
+    dependencies=READ,
+    responses=problems(401, 403, 404, 422, 503),
+)
+def read_metrics(platform: PlatformDep, principal: CurrentUser, name: str, wanted: WantedPointsDep) -> MetricSeries:
+    """What a run reported, as its task's metrics; also for those it is shared with."""
+    return experiment_views.points(platform, principal, name, wanted)
 
 
 @router.get(

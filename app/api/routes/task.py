@@ -1,6 +1,6 @@
 """One task: where it stands, what it writes, stop it, let it go on. Whose it is not, for them there is none."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -11,6 +11,7 @@ from app.api.errors import problems
 from app.api.etags import NOT_MODIFIED, tagged
 from app.api.event_streams import EventStream, Followed, Follower
 from app.api.idempotency import IdempotentDep
+from app.api.points import WantedPointsDep
 from app.auth.permissions import Permission
 from app.schemas.tasks import LogChunk, MetricSeries, TaskView
 from app.services import authentication, submission, task_outputs, task_views
@@ -24,7 +25,6 @@ LogBytes = Annotated[int, Query(ge=16, le=MAX_LOG_BYTES, description="bytes to r
 Offset = Annotated[
     int, Query(ge=-(2**53), le=2**53, description="the first byte; a negative one counts from the end of the log")
 ]
-Kinds = Annotated[list[Literal["step", "eval", "system"]], Query(description="only these; without, all")]
 LastEventId = Annotated[
     int | None, Header(alias="Last-Event-ID", ge=0, le=2**53, description="the `id` of the last event that was read")
 ]
@@ -83,16 +83,9 @@ def read_log(platform: PlatformDep, task_id: TaskId, offset: Offset = 0, limit: 
 
 
 @router.get("/metrics", operation_id="task_metrics", dependencies=READ, responses=problems(401, 403, 404, 422, 503))
-def read_metrics(
-    platform: PlatformDep,
-    task_id: TaskId,
-    kinds: Kinds = [],  # noqa: B006 - never changed; FastAPI copies it
-    since: Annotated[int, Query(ge=0, le=2**53, description="only points after this `last_id`")] = 0,
-    max_points: Annotated[int, Query(ge=1, le=5000, description="more are thinned out evenly")] = 1000,
-    thin: Annotated[bool, Query(description="false: the first `max_points` instead, and ask on from `last_id`")] = True,
-) -> MetricSeries:
+def read_metrics(platform: PlatformDep, task_id: TaskId, wanted: WantedPointsDep) -> MetricSeries:
     """What a training reported. Of two points of one kind and step, the one of the higher attempt counts."""
-    return task_outputs.read_points(platform, task_id, kinds, since, max_points, thin=thin)
+    return task_outputs.read_points(platform, task_id, wanted)
 
 
 @router.get(
