@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from app.api.dependencies import CallerDep, PlatformDep, Requires
 from app.api.errors import problems
 from app.api.idempotency import IdempotentDep
+from app.api.routes.train import accepted_before
 from app.auth.permissions import Permission
 from app.schemas.tasks import Accepted
 from app.schemas.train import TrainRequest
@@ -25,9 +26,5 @@ def plan(platform: PlatformDep, caller: CallerDep, idempotent: IdempotentDep, bo
     """Resolve every `auto` on a worker's hardware and estimate time and memory; the task's `result` is the plan."""
     return idempotent.run(
         lambda: (202, train_requests.submit_plan(platform, caller, body.root)),
-        recover=lambda effects: _again(train_requests.recover(platform, effects)),
+        recover=lambda effects: accepted_before(platform, effects),
     )
-
-
-def _again(accepted: Accepted | None) -> tuple[int, Accepted] | None:
-    return None if accepted is None else (202, accepted)

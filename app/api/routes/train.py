@@ -13,6 +13,7 @@ from app.domain.train_config import RUN_NAME_PATTERN
 from app.schemas.tasks import Accepted
 from app.schemas.train import TrainRequest
 from app.services import train_requests
+from app.services.platform import Platform
 
 router = APIRouter(tags=["train"], dependencies=[Depends(Requires(Permission.TRAIN))])
 
@@ -42,9 +43,11 @@ def train(
     """Train on a stored data set. The body is the TrainConfig; 202 means that it was checked and will run."""
     return idempotent.run(
         lambda: (202, train_requests.submit(platform, caller, body.root, name=name, priority=priority)),
-        recover=lambda effects: _again(train_requests.recover(platform, effects)),
+        recover=lambda effects: accepted_before(platform, effects),
     )
 
 
-def _again(accepted: Accepted | None) -> tuple[int, Accepted] | None:
+def accepted_before(platform: Platform, effects: list[str]) -> tuple[int, Accepted] | None:
+    """The answer of a request that made a task and died before it could say so."""
+    accepted = train_requests.recover(platform, effects)
     return None if accepted is None else (202, accepted)
