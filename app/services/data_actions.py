@@ -4,6 +4,7 @@ Each action takes the request and gives plain JSON. Files are named relative to 
 are told instead of those names is `data_child`'s to put in.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import accumulate
@@ -14,7 +15,7 @@ from app.data import catalogue, exporting, versioning
 from app.data.chunks import Example
 from app.domain.data_report import ValidationReport
 from app.domain.data_version import LabelledText, NamedVersion, Relabelled, VersionManifest
-from app.domain.errors import InvalidInput, TooLarge
+from app.domain.errors import DataUnreadable, InvalidInput, PlatformError, TooLarge
 from app.domain.train_config import DataConfig
 from app.schemas.datasets import DatasetCreated, DatasetRowView, DiffView, ValidatedFile
 from app.services.file_names import with_shown_names
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from app.data.validation import Checked
 
 Request = dict[str, Any]
+READER_FAILED = "data.reader_failed"
+"""Of a file over which a library stumbled in a way nobody has foreseen; the traceback is on stderr."""
 MAX_COLUMNS = 5_000
 MAX_LABELS = 10_000
 MAX_NAME_CHARS = 1_000
@@ -34,10 +37,10 @@ MAX_DIFF_ROWS = 100
 
 def add(request: Request) -> dict[str, Any]:
     """Store files as the next version of a name; DataBlocked where a finding blocks."""
-    from app.services import data_sets
-
     results_dir, data = Path(request["results_dir"]), DataConfig.model_validate(request["data"])
     checked = _checked(request, data)
+    from app.services import data_sets  # what is refused needs none of it
+
     entry, is_new = data_sets.add(results_dir, request["name"], data, seed=request["seed"], checked=checked)
     manifest = versioning.read_manifest(entry.version, results_dir)
     created = DatasetCreated(
@@ -65,7 +68,17 @@ def _checked(request: Request, data: DataConfig, base: Any = None) -> "dict[str,
     """Read and judge the files; TooLarge where they have more columns or labels than anybody could use."""
     from app.data.prepare import check
 
-    checked = check(data, Path(request["results_dir"]), base)
+    try:
+        checked = check(data, Path(request["results_dir"]), base)
+    except (PlatformError, OSError, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise DataUnreadable(
+            f"the file cannot be read: {type(error).__name__}",
+            hint="is it whole, and what its name says? the log of the server has more",
+            code=READER_FAILED,
+        ) from error
     for one in checked.values():
         _refuse_excess(one.report)
     shown_as: dict[str, str] = request["shown_as"]

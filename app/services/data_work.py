@@ -24,6 +24,7 @@ from app.domain import errors
 from app.domain.data_report import ValidationReport
 from app.domain.errors import PlatformError
 from app.services.confinement import Limits
+from app.services.data_actions import READER_FAILED
 from app.settings import bare_environment
 
 logger = logging.getLogger(__name__)
@@ -95,8 +96,10 @@ def run(work: Work, stopped: Stopped, progress: Progress = no_progress) -> dict[
             _end(process)
         if answer is None:
             raise _crashed(process.returncode, work, complaints)
-    if "error" in answer:
-        raise _error(answer["error"])
+        if "error" in answer:
+            if answer["error"]["code"] == READER_FAILED:
+                logger.error("a file could not be read: %s", _said(complaints))
+            raise _error(answer["error"])
     logger.info("%s took %s", work.action, answer.get("usage"))
     result: dict[str, Any] = answer["result"]
     return result
@@ -214,8 +217,7 @@ def _too_big(memory_bytes: int) -> PlatformError:
 
 def _crashed(status: int, work: Work, complaints: IO[bytes]) -> PlatformError:
     """Why a child had no last word: a bound of the operating system, or a fault while it read a file."""
-    complaints.seek(0)
-    said = complaints.read(_PIECE).decode(errors="replace")
+    said = _said(complaints)
     if status == -signal.SIGXCPU:
         return _too_slow(work.bounds.cpu_seconds)
     if "bad_alloc" in said or "MemoryError" in said:
@@ -225,11 +227,16 @@ def _crashed(status: int, work: Work, complaints: IO[bytes]) -> PlatformError:
             "the process that did this was ended from outside", hint="is there memory for it? try again later"
         )
     logger.error("the child that should %s ended with %s: %s", work.action, status, said)
-    if work.shown_as:
+    if work.shown_as and status < 0:
         return errors.DataUnreadable(
             "the file cannot be read: its reader crashed", hint="is it whole, and what its name says?"
         )
     return PlatformError("the rows could not be read; the log of the server has the reason")
+
+
+def _said(complaints: IO[bytes]) -> str:
+    complaints.seek(0)
+    return complaints.read(_PIECE).decode(errors="replace")
 
 
 def _error(described: dict[str, Any]) -> PlatformError:

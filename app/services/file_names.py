@@ -24,10 +24,10 @@ def safe_name(given: str) -> str:
     Compatibility forms are folded first (NFKC), so that no look-alike of a separator is left; what steers terminals
     or turns the order of text around is dropped.
     """
-    folded = unicodedata.normalize("NFKC", given[: 10 * MAX_NAME_CHARACTERS])
+    folded = unicodedata.normalize("NFKC", given[-10 * MAX_NAME_CHARACTERS :])
     last = _SEPARATORS.split(folded)[-1]
     printable = "".join(char for char in _SPACES.sub(" ", last) if unicodedata.category(char)[0] != "C")
-    name = printable.strip(" .")
+    name = printable.strip().rstrip(" .")
     suffix = suffix_of(name)
     stem = name[: len(name) - len(suffix)][: MAX_NAME_CHARACTERS - len(suffix)].strip(" .") or FALLBACK
     return stem + suffix
