@@ -4,7 +4,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.file_names import MAX_NAME_CHARACTERS, name_here, safe_name, suffix_of, with_shown_names
@@ -34,6 +34,7 @@ def test_a_name_is_shown_as_far_as_it_is_harmless(given_name: str, shown: str) -
     assert safe_name(given_name) == shown
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text())
 def test_whatever_a_client_calls_a_file_what_is_shown_is_one_printable_name(given_name: str) -> None:
     shown = safe_name(given_name)
@@ -43,6 +44,7 @@ def test_whatever_a_client_calls_a_file_what_is_shown_is_one_printable_name(give
     assert all(unicodedata.category(char)[0] != "C" for char in shown)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text())
 def test_the_name_a_file_has_here_is_made_of_digits_and_a_known_ending(given_name: str) -> None:
     here, shown_as = name_here(safe_name(given_name))
