@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from app.cli import server
 
 if TYPE_CHECKING:
+    from app.cli.predictions import Answer
     from app.cli.training import Terminal, Training
     from app.domain.audit import AuditFilter
     from app.domain.data_profile import DataProfile
@@ -120,6 +121,15 @@ class Audit(Protocol):
         """Write them to a new file; how many events it has."""
 
 
+class Predictions(Protocol):
+    """Finished runs, put to use."""
+
+    def classify(
+        self, run: str | None, texts: Sequence[str], file: Path | None, text_column: str, *, all_scores: bool
+    ) -> "Sequence[Answer]":
+        """Answers in the order of the texts; `file` is where they were read from, `all_scores` asks for all labels."""
+
+
 class Backend(Protocol):
     """An installation, by noun."""
 
@@ -138,6 +148,10 @@ class Backend(Protocol):
     @property
     def audit(self) -> Audit:
         """The audit log."""
+
+    @property
+    def predictions(self) -> Predictions:
+        """Finished runs, put to use."""
 
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings, shown at a terminal."""

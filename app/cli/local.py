@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.cli.local_data import LocalData
+from app.cli.predictions import LocalPredictions
 
 if TYPE_CHECKING:
     from app.cli.backend import Progress
@@ -198,6 +199,7 @@ class LocalBackend:
     def __init__(self) -> None:
         self.experiments, self.data = LocalExperiments(), LocalData()
         self.users, self.audit = LocalUsers(), LocalAudit()
+        self.predictions = LocalPredictions()
 
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings by a child of this process."""

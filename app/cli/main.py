@@ -51,10 +51,8 @@ def _installation(
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
-app.command("start")(start.start)
-app.command("stop")(start.stop)
-app.command("api")(api.api)
-app.command("worker")(worker.worker)
+for name, program in (("start", start.start), ("stop", start.stop), ("api", api.api), ("worker", worker.worker)):
+    app.command(name)(chosen_server.local_only(name, heed_settings=False)(program))
 app.add_typer(config.app, name="config", help="What a configuration means, and which keys there are.")
 app.add_typer(experiments.app, name="experiments", help="Every run this installation knows.")
 app.add_typer(checkpoints.app, name="checkpoints", help="Which checkpoints a run has, and room on the disk.")

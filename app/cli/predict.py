@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import output
+from app.cli.backend import backend
 
 
 def predict(
@@ -21,8 +22,6 @@ def predict(
     """Classify texts, or every row of a file, with a finished run."""
     from app.cli.prediction_files import check_out, read_texts, write_predictions
     from app.domain.errors import InvalidInput
-    from app.runs.directory import choose_run
-    from app.settings import get_settings, share_cores
 
     if texts and file is not None:
         raise InvalidInput("give texts or --file, not both", hint="classify the file in a command of its own")
@@ -39,17 +38,13 @@ def predict(
     blank = [number for number, text in enumerate(rows, 1) if not text.strip()]
     if blank:
         raise InvalidInput(f"text {blank[0]} is empty", hint="leave it out")
-    share_cores()
-    from app.serving.predictor import load_run
-
-    predictor = load_run(choose_run(get_settings().results_dir, run))
-    with output.progress_bar(len(rows), "classifying", show=file is not None) as advance:
-        answers = predictor.predict(rows, progress=advance)
+    answers = backend().predictions.classify(run, rows, file, text_column, all_scores=json and out is None)
     if out is not None:
         write_predictions(out, rows, answers)
         typer.echo(f"{len(answers)} predictions written to {output.printable(str(out))}", err=True)
     elif json:
-        output.show_json([a.model_dump(exclude={"truncated"}) for a in answers])
+        keys = ("label", "label_name", "probability", "scores")
+        output.show_json([{key: getattr(answer, key) for key in keys} for answer in answers])
     else:
         cells = [[a.label_name, f"{a.probability:.4f}", text[:100]] for a, text in zip(answers, rows, strict=True)]
         output.show_table(["label", "probability", "text"], cells)

@@ -13,7 +13,7 @@ from app.domain.train_config import AUTO
 from app.runs.files import write_bytes_atomic
 
 if TYPE_CHECKING:
-    from app.serving.predictor import Prediction
+    from app.cli.predictions import Answer
 
 MAX_ROWS_SHOWN = 10
 _FORMATS = (".csv", ".jsonl", ".parquet")
@@ -41,7 +41,7 @@ def read_texts(file: Path, text_column: str) -> list[str]:
     return list(rows.texts)
 
 
-def write_predictions(out: Path, texts: Sequence[str], answers: "Sequence[Prediction]") -> None:
+def write_predictions(out: Path, texts: Sequence[str], answers: "Sequence[Answer]") -> None:
     """Write text, label id, label name and probability of each row in the format of the file's name, atomically."""
     records = [
         {"text": text, "label": a.label, "label_name": a.label_name, "probability": a.probability}

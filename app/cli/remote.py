@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.cli import server
+from app.cli.predictions import RemotePredictions
 from app.cli.remote_data import RemoteData
 from app.client import Client
 from app.client.address import normalise
@@ -206,6 +207,7 @@ class RemoteBackend:
         self._client = client = client_of(address)
         self.experiments, self.data = RemoteExperiments(client), RemoteData(client)
         self.users, self.audit = RemoteUsers(client), RemoteAudit(client)
+        self.predictions = RemotePredictions(client)
 
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings by the workers of the server."""

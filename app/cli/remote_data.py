@@ -15,8 +15,9 @@ from app.client.datasets import Files
 from app.client.endpoint import body_of
 from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import Conflict, InvalidInput, NotFound
+from app.domain.task import TaskState
 from app.schemas.datasets import AddForm, DatasetCreated, ValidatedFile, ValidateForm, VersionItem, VersionView
-from app.schemas.tasks import Accepted
+from app.schemas.tasks import Accepted, TaskView
 
 if TYPE_CHECKING:
     from app.cli.backend import Progress
@@ -77,12 +78,7 @@ class RemoteData:
         """The answer, or what the task gives that the server made of the request; raises what it failed with."""
         if not isinstance(answer, Accepted):
             return answer
-        task = self._client.tasks.wait(answer.task_id)
-        if task.error is not None:
-            raise faults.error_of_task(task.error)
-        if not isinstance(task.result, dict):
-            raise Conflict(f"task {task.task_id} was stopped: {task.status}", hint="send the files again")
-        return kind.model_validate(task.result)
+        return kind.model_validate(ended_well(self._client.tasks.wait(answer.task_id)))
 
     def list(self) -> "list[dict[str, Any]]":
         """Every named version."""
@@ -187,6 +183,15 @@ class RemoteData:
         if not versions:
             raise NotFound(f"{match[1]} has no version", hint=f"finetune data add FILE --name {match[1]}")
         return Reference(match[1], versions[-1].version)
+
+
+def ended_well(task: TaskView) -> dict[str, Any]:
+    """What a task gave that is no training; raises what it failed with, or Conflict where it was stopped."""
+    if task.error is not None:
+        raise faults.error_of_task(task.error)
+    if task.status != TaskState.SUCCESS or not isinstance(task.result, dict):
+        raise Conflict(f"task {task.task_id} was stopped: {task.status}", hint="send the file again")
+    return task.result
 
 
 def files_of(data: "DataConfig") -> Files:

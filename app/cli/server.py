@@ -38,10 +38,13 @@ def chosen() -> str | None:
     return get_settings().finetune_server or None
 
 
-def refuse(name: str) -> None:
-    """InvalidInput where a server was named for what works on this machine alone."""
-    address = chosen()
-    if address is None:
+def refuse(name: str, *, heed_settings: bool = True) -> None:
+    """InvalidInput where a server was named for what works on this machine alone.
+
+    Without `heed_settings` only --server counts: where a server runs, its own programs are meant.
+    """
+    address = chosen() if heed_settings else _given.get()
+    if not address:
         return
     from app.domain.errors import InvalidInput
 
@@ -53,13 +56,13 @@ def refuse(name: str) -> None:
     )
 
 
-def local_only(name: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+def local_only(name: str, *, heed_settings: bool = True) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Declares that a command works on this machine alone; InvalidInput where a server was named for it."""
 
     def declare(command: Callable[P, Result]) -> Callable[P, Result]:
         @wraps(command)
         def run(*arguments: P.args, **options: P.kwargs) -> Result:
-            refuse(name)
+            refuse(name, heed_settings=heed_settings)
             return command(*arguments, **options)
 
         run.local_only = name  # type: ignore[attr-defined]

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from app.domain.train_config import TrainConfig
 
 
+UNENDED = ("PENDING", "STARTED", "RETRY")
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a training ended; `dir` is None where it is not on this machine.
+    """How a training ended, or was left; `dir` is None where it is not on this machine.
 
     `sentence` and `rows` are its result, `log` says where the log is, `next_steps` are commands to copy.
     """
@@ -144,6 +147,12 @@ def show_ended(ended: Ended, console: "Console") -> None:
     name = ended.name
     if ended.state == "REVOKED":
         text = f"{name} was stopped; go on with:\n  finetune train --resume {name}"
+        console.print(text, markup=False, highlight=False)
+        return
+    if ended.state in UNENDED:
+        text = (
+            f"{name} is {ended.state} still, and goes on without you; watch it again:\n  finetune train --resume {name}"
+        )
         console.print(text, markup=False, highlight=False)
         return
     if ended.state != "SUCCESS":

@@ -169,8 +169,6 @@ class RemoteTraining:
             error_detail=task.error.detail if task.error else None,
             retryable=task.error is not None and task.error.retryable,
         )
-        if not task.status.is_final:
-            return replace(known, error_detail=f"it is {task.status} still, and goes on there", retryable=True)
         if task.status != TaskState.SUCCESS:
             return known
         found = self._client.experiments.show(name)
