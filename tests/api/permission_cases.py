@@ -217,6 +217,7 @@ CASES: dict[str, Case] = {
     "GET /me/experiments": Case(_at("/me/experiments")),
     "GET /experiments/compare": Case(_compare, "read"),
     "GET /experiments/{name}": Case(_run(""), "read"),
+    "GET /experiments/{name}/metrics": Case(_run("/metrics"), "read"),
     "GET /experiments/{name}/deletion": Case(_run("/deletion"), "change"),
     "DELETE /experiments/{name}": Case(_delete_run, "change", 204),
     "POST /experiments/{name}/assign": Case(_run("/assign", json={"owner": None}), "change"),
