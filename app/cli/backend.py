@@ -153,6 +153,9 @@ class Backend(Protocol):
     def predictions(self) -> Predictions:
         """Finished runs, put to use."""
 
+    def config_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a configuration."""
+
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings, shown at a terminal."""
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import output
+from app.cli.backend import backend
 from app.cli.server import local_only
 
 app = typer.Typer(no_args_is_help=True)
@@ -39,16 +40,15 @@ def show(
 @app.command()
 def schema(as_json: AsJson = False) -> None:
     """List every key, what it takes and its default; with --json the JSON Schema."""
-    from app.domain.train_config import TrainConfig
-
+    found = backend().config_schema()
     if as_json:
-        output.show_json(TrainConfig.model_json_schema())
+        output.show_json(found)
         return
-    from app.services.configuration_help import describe_schema, leaf_keys
+    from app.services.configuration_help import describe_schema, leaf_keys_in
 
     rows = [
         (".".join(key), describe_schema(node), _default(node.get("default")), node.get("description", ""))
-        for key, node in leaf_keys(TrainConfig).items()
+        for key, node in leaf_keys_in(found).items()
     ]
     output.show_table(("key", "takes", "default", "meaning"), rows)
 

@@ -201,6 +201,12 @@ class LocalBackend:
         self.users, self.audit = LocalUsers(), LocalAudit()
         self.predictions = LocalPredictions()
 
+    def config_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a configuration."""
+        from app.domain.train_config import TrainConfig
+
+        return TrainConfig.model_json_schema()
+
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings by a child of this process."""
         from app.cli.training_local import LocalTraining

@@ -91,8 +91,10 @@ def progress_stages(*, show: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def show_error(error: PlatformError) -> None:
-    """One line for the fault and one for the way out, on stderr."""
+    """One line for the fault and one for the way out, on stderr; of a server's own fault also what it calls it."""
     show_failure(error.message, error.hint)
+    if error.request_id and error.code == "server.failed":
+        print(f"  request: {printable(error.request_id)}", file=sys.stderr)
 
 
 def show_failure(message: str, hint: str = "") -> None:

@@ -209,6 +209,10 @@ class RemoteBackend:
         self.users, self.audit = RemoteUsers(client), RemoteAudit(client)
         self.predictions = RemotePredictions(client)
 
+    def config_schema(self) -> dict[str, Any]:
+        """What the server takes."""
+        return self._client.config.schema()
+
     def training(self, terminal: "Terminal") -> "Training":
         """Trainings by the workers of the server."""
         from app.cli.training_remote import RemoteTraining

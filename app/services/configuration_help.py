@@ -12,7 +12,11 @@ Key = tuple[str, ...]
 @lru_cache
 def known_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
     """Every key, groups included, with its JSON schema; in declared order."""
-    schema = model.model_json_schema()
+    return keys_in(model.model_json_schema())
+
+
+def keys_in(schema: dict[str, Any]) -> dict[Key, dict[str, Any]]:
+    """Every key of a JSON schema, groups included, with its own; in declared order."""
     definitions = schema.get("$defs", {})
     found: dict[Key, dict[str, Any]] = {}
 
@@ -33,7 +37,16 @@ def is_group(model: type[BaseModel], key: Key) -> bool:
 
 def leaf_keys(model: type[BaseModel]) -> dict[Key, dict[str, Any]]:
     """The keys that take a value, without the groups."""
-    return {key: schema for key, schema in known_keys(model).items() if "$ref" not in schema}
+    return _leaves(known_keys(model))
+
+
+def leaf_keys_in(schema: dict[str, Any]) -> dict[Key, dict[str, Any]]:
+    """The keys of a JSON schema that take a value."""
+    return _leaves(keys_in(schema))
+
+
+def _leaves(keys: dict[Key, dict[str, Any]]) -> dict[Key, dict[str, Any]]:
+    return {key: schema for key, schema in keys.items() if "$ref" not in schema}
 
 
 def keys_beside(model: type[BaseModel], key: Key) -> list[str]:

@@ -291,6 +291,11 @@ def test_the_audit_log_is_the_same(both: Any, there: Finetune, finetune: Finetun
         assert over_http.read_bytes() == here.read_bytes()
 
 
+def test_the_keys_of_a_configuration_are_the_same(both: Any) -> None:
+    assert "training.learning_rate" in both("config", "schema").out
+    assert json.loads(both("config", "schema", "--json").out)["title"] == "TrainConfig"
+
+
 # ---- where a command works ----
 
 
