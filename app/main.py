@@ -26,6 +26,11 @@ from app.settings import Settings, get_settings
 
 MAX_BODY_BYTES = 1_000_000
 """Of everything but uploads."""
+_ASKED_WITH = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Range",
+)  # fmt: skip
+_ANSWERED_WITH = ("Content-Disposition", "Content-Range", "ETag", "Retry-After", "X-Content-SHA256", "X-Request-ID")
+"""Headers that pages of other origins, where they are allowed, may send and read."""
 UPLOAD_PATHS = ("/datasets", "/datasets/validate", "/predictions")
 """Forms with files; what is sent there in another form is no upload."""
 
@@ -62,7 +67,8 @@ def create_app(platform: Platform | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["*"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+            allow_headers=[*_ASKED_WITH],
+            expose_headers=[*_ANSWERED_WITH],
         )
     app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
     app.add_middleware(RequestIds)

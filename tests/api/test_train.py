@@ -1,11 +1,13 @@
 """POST /train, POST /plan and what checks a configuration: accepted once, or refused with all that is wrong."""
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.db import session
 from app.db.tables import ExperimentRow, TaskRow
 from app.domain.task import TaskKind
 from app.domain.train_config import TrainConfig
@@ -24,8 +26,8 @@ def user(platform: Platform, sign_in: SignIn, own_reviews: Callable[[Platform, s
 
 def rows(platform: Platform) -> tuple[int, int]:
     """How many experiments and tasks there are."""
-    with platform.installation.database.read() as session:
-        return session.query(ExperimentRow).count(), session.query(TaskRow).count()
+    with platform.installation.database.read() as reading:
+        return reading.query(ExperimentRow).count(), reading.query(TaskRow).count()
 
 
 def pointers(answer: Any) -> set[str]:
@@ -169,6 +171,24 @@ def test_a_queue_that_is_down_loses_nothing(platform: Platform, user: TestClient
     assert answer.status_code == 202
     assert user.get(f"/task/{answer.json()['task_id']}").json()["status"] == "PENDING"
     assert queue.sent == []
+
+
+def test_a_database_that_stays_locked_is_busy_and_accepts_nothing(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, own_reviews: Callable[[Platform, str], None]
+) -> None:
+    monkeypatch.setattr(session, "BUSY_TIMEOUT_SECONDS", 0.2)
+    platform, sign_in = request.getfixturevalue("platform"), request.getfixturevalue("sign_in")
+    own_reviews(platform, "user")
+    user = sign_in("user")
+    with sqlite3.connect(platform.settings.database_file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = user.post("/train", json=CONFIG, headers={"Idempotency-Key": "one"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage.busy")
+        assert int(answer.headers["retry-after"]) > 0
+        assert user.get("/tasks").json()["items"] == []
+        other.execute("ROLLBACK")
+    assert user.post("/train", json=CONFIG, headers={"Idempotency-Key": "one"}).status_code == 202
+    assert rows(platform) == (1, 1)
 
 
 def test_a_plan_is_a_task_without_an_experiment(user: TestClient, queue: Any) -> None:
