@@ -120,13 +120,15 @@ def test_a_run_that_fails_says_why_and_exits_with_1(there: Any, worker: Worker, 
 
 
 def _press(number: int, when: Callable[[], bool]) -> threading.Thread:
-    """Send this process a signal as soon as something is so."""
+    """Send the main thread a signal as soon as something is so, as a terminal does."""
+    main = threading.main_thread().ident
+    assert main is not None
 
     def watch() -> None:
         pause = threading.Event()
         while not when():
             pause.wait(0.05)
-        signal.raise_signal(number)
+        signal.pthread_kill(main, number)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
