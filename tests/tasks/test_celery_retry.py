@@ -4,8 +4,8 @@ The engine is the stand-in; broker, database and worker process are real. One wo
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +17,23 @@ from app.tasks.celery_app import queue_name
 from tests.tasks.conftest import House, build_house, wait_for, workers_in
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, reviews_store: Path) -> Iterator[House]:
-    """An installation with a broker and a worker."""
-    folder = tmp_path_factory.mktemp("served")
-    house = build_house(folder, reviews_store, lease_seconds=4)
-    with running_broker(house.platform.settings), workers_in(folder) as start:
-        start(house)
+@pytest.fixture(scope="module", params=["embedded", "servers"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """An installation with a worker: on SQLite with a broker of its own, and on PostgreSQL with a Redis elsewhere."""
+    folder, stored = tmp_path_factory.mktemp("served"), request.getfixturevalue("reviews_store")
+    with ExitStack() as stack:
+        if request.param == "servers":
+            address = request.getfixturevalue("redis_server")
+            cluster = request.getfixturevalue("postgresql")
+            database_url = cluster.create_database()
+            stack.callback(cluster.drop_database, database_url)
+            house = build_house(folder, stored, lease_seconds=4, redis_url=address, database_url=database_url)
+        else:
+            house = build_house(folder, stored, lease_seconds=4)
+            stack.enter_context(running_broker(house.platform.settings))
+        stack.callback(house.close)
+        stack.enter_context(workers_in(folder))(house)
         yield house
-    house.close()
 
 
 def test_a_submitted_task_is_done_once_however_often_its_message_comes(served: House) -> None:
