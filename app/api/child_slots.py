@@ -72,4 +72,6 @@ async def _watch(request: Request, stop: threading.Event) -> None:
 CHECKS = ChildSlots("checks", at_once=2, waiting=16, of_one=6)
 """For files that were sent: seconds to minutes each."""
 READS = ChildSlots("reads", at_once=2, waiting=32, of_one=10)
-"""For rows of stored versions."""
+"""For rows of stored versions: a second each."""
+COPIES = ChildSlots("copies", at_once=1, waiting=8, of_one=2)
+"""For whole versions, which may be long in coming and shall keep no reader waiting."""

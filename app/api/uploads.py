@@ -32,10 +32,9 @@ async def received(
 
     Files go to the disk as they arrive; unless a task takes them over they are removed when the block ends.
     """
-    announced = request.headers.get("content-length", "")
-    upload = await run_in_threadpool(
-        uploads.begin, platform, principal.username, int(announced) if announced.isdigit() else None
-    )
+    length = request.headers.get("content-length", "")
+    announced = int(length) if length.isascii() and length.isdigit() else None
+    upload = await run_in_threadpool(uploads.begin, platform, principal.username, announced)
     try:
         fields = await read_form(
             request.headers.get("content-type", ""), request.stream(), FILE_FIELDS, partial(Incoming, platform, upload)

@@ -18,7 +18,7 @@ from app.data import catalogue
 from app.db.repositories import datasets, uploads
 from app.db.session import Session
 from app.db.tables.base import utc_now
-from app.domain.errors import StorageError, TooLarge
+from app.domain.errors import StorageError, TooLarge, TooManyRequests
 from app.domain.principal import Caller
 from app.services import file_names, storage_quota
 from app.services.platform import Platform
@@ -26,6 +26,8 @@ from app.settings import Settings
 
 RESERVED_AT_ONCE_BYTES = 16 * 2**20
 """Room that is asked for in advance where nobody said how much will come."""
+MAX_RECEIVED_AT_ONCE = 10
+"""Uploads of one account that are on their way."""
 MIN_FREE_BYTES = 64 * 2**20
 """So much of the disk stays free: the database and the runs of others need it."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -69,7 +71,8 @@ def directory_of(settings: Settings, upload_id: str) -> Path:
 def begin(platform: Platform, owner: str, announced_bytes: int | None) -> Upload:
     """Make room for what is announced, or for a first piece.
 
-    TooLarge above the limit of one upload, QuotaExceeded above what the owner may keep, StorageError on a full disk.
+    TooLarge above the limit of one upload, QuotaExceeded above what the owner may keep, TooManyRequests while too many
+    of theirs are on their way, StorageError on a full disk.
     """
     settings = platform.settings
     limit = settings.max_upload_bytes
@@ -82,6 +85,12 @@ def begin(platform: Platform, owner: str, announced_bytes: int | None) -> Upload
             raise OSError(errno.ENOSPC, "too little is free")
     upload_id = str(uuid.uuid4())
     with platform.installation.database.write() as session:
+        if uploads.count_receiving(session, owner) >= MAX_RECEIVED_AT_ONCE:
+            raise TooManyRequests(
+                f"{MAX_RECEIVED_AT_ONCE} uploads of {owner} are on their way",
+                retry_after_seconds=storage_quota.RETRY_AFTER_UPLOAD_SECONDS,
+                hint="wait until some of them are done",
+            )
         storage_quota.check(session, settings, owner, wanted)
         uploads.add(session, upload_id=upload_id, owner=owner, size_bytes=wanted)
     upload = Upload(upload_id, owner, directory_of(settings, upload_id), wanted)

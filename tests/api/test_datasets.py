@@ -277,6 +277,23 @@ def test_a_task_is_submitted_once_for_one_key(sign_in: SignIn, queue: RecordingQ
     assert len(queue.sent) == 1
 
 
+def test_what_was_interrupted_after_it_had_taken_effect_is_answered_when_it_is_sent_again(
+    platform: Platform, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ada = sign_in("user", "ada")
+    sent = form(as_csv(labelled_rows()), name="reviews") | {"headers": {"Idempotency-Key": "k1"}}
+    with monkeypatch.context() as patched:
+        patched.setattr("app.services.idempotency._complete", die)
+        with pytest.raises(KeyboardInterrupt):
+            ada.post("/datasets", **sent)
+    again = ada.post("/datasets", **sent)
+    assert (again.status_code, again.json()["version"]) == (200, 1), again.text
+    assert ada.post("/datasets", **sent).json() == again.json()
+
+
 # ---- limits of what an account keeps ----
 
 
@@ -306,6 +323,15 @@ def test_uploads_on_their_way_take_room_too(platform: Platform, sign_in: SignIn)
     with platform.installation.database.write() as session:
         uploads.remove(session, "elsewhere")
     assert nothing_is_left(platform)
+
+
+def test_an_account_sends_so_many_files_at_once(platform: Platform, sign_in: SignIn) -> None:
+    with platform.installation.database.write() as session:
+        for number in range(10):
+            uploads.add(session, upload_id=f"elsewhere-{number}", owner="ada", size_bytes=1)
+    answer = sign_in("user", "ada").post("/datasets", **form(as_csv(labelled_rows()), name="reviews"))
+    assert (answer.status_code, answer.json()["code"]) == (429, "limit.reached")
+    assert sign_in("user", "bob").post("/datasets", files={}, data={}).status_code == 422
 
 
 def test_what_takes_more_room_than_it_was_sent_as_is_not_kept(platform: Platform, sign_in: SignIn) -> None:

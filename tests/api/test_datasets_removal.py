@@ -24,6 +24,12 @@ SignIn = Callable[..., TestClient]
 
 
 @pytest.fixture
+def database_address(database_url: str) -> str:
+    """Each test runs on SQLite and on PostgreSQL."""
+    return database_url
+
+
+@pytest.fixture
 def store(platform: Platform) -> Store:
     return Store(platform)
 

@@ -13,6 +13,12 @@ SignIn = Callable[..., TestClient]
 KINDS = ["datasets", "experiments"]
 
 
+@pytest.fixture
+def database_address(database_url: str) -> str:
+    """Each test runs on SQLite and on PostgreSQL."""
+    return database_url
+
+
 @pytest.fixture(autouse=True)
 def shared_things(platform: Platform) -> None:
     """A data set and an experiment of ada's, both called `reviews`."""

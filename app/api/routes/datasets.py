@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from app.api.child_slots import CHECKS, READS
+from app.api.child_slots import CHECKS, COPIES, READS
 from app.api.dependencies import CallerDep, CurrentUser, PlatformDep, Requires
 from app.api.errors import problems
 from app.api.etags import NOT_MODIFIED, tagged
@@ -269,7 +269,7 @@ async def export_version(
     split: Split | None = None,
 ) -> StreamingResponse:
     """A version as a file with the columns text, label and split; of one split without the last."""
-    export = await READS.run(
+    export = await COPIES.run(
         request,
         principal.username,
         lambda stopped: data_set_rows.export(

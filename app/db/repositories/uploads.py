@@ -43,6 +43,12 @@ def bytes_of(session: Session, owner: str) -> int:
     return int(session.scalar(select(func.sum(UploadRow.size_bytes)).where(UploadRow.owner == owner)) or 0)
 
 
+def count_receiving(session: Session, owner: str) -> int:
+    """How many uploads of an account are being sent."""
+    query = select(func.count()).select_from(UploadRow)
+    return session.scalar(query.where(UploadRow.owner == owner, UploadRow.state == RECEIVING)) or 0
+
+
 def any_for(session: Session, dataset: str) -> bool:
     """Whether an upload is on its way to that data set."""
     return session.scalar(select(UploadRow.id).where(UploadRow.dataset == dataset).limit(1)) is not None
