@@ -6,6 +6,7 @@ are; request counters are this process's own.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -70,7 +71,8 @@ class RequestNumbers:
 def _registry_of(numbers: InstallationNumbers) -> CollectorRegistry:
     registry = CollectorRegistry()
 
-    def gauge(name: str, what: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...] = ()) -> None:
+    def gauge(name: str, what: str, values: Mapping[Any, float], labels: tuple[str, ...] = ()) -> None:
+        """One number for each tuple of labels."""
         made = Gauge(f"finetune_{name}", what, labels, registry=registry)
         for names, value in values.items():
             (made.labels(*names) if labels else made).set(value)
