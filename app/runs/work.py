@@ -15,6 +15,7 @@ from app.domain.errors import Conflict, PlatformError
 from app.domain.events import ResultGiven, RunFinished
 from app.domain.task import TaskKind, TaskState
 from app.runs.directory import RunDirectory
+from app.runs.event_log import read_events
 from app.runs.files import read_record, write_json
 from app.runs.lock import read_attempt, run_lock
 from app.runs.turn import Turn
@@ -75,8 +76,16 @@ Job = Callable[[WorkDirectory, WorkOrder, Turn], dict[str, Any]]
 """Does the work and gives its result; raises Stopped soon after `turn.should_stop()` has become true."""
 
 
-def carry_out(directory: Path, job: Job) -> int:
-    """Do the work of a directory, report how it ended, and return this process's exit status."""
+def _nothing(_order: WorkOrder) -> None:
+    """Work that leaves nothing to be let go of."""
+
+
+def carry_out(directory: Path, job: Job, let_go: Callable[[WorkOrder], None] = _nothing) -> int:
+    """Do the work of a directory, report how it ended, and return this process's exit status.
+
+    `let_go` removes what the work was done from, once its success is reported: an attempt that dies before has taken
+    nothing from the next one, and the next one does not repeat what had succeeded.
+    """
     work = WorkDirectory(directory)
     try:
         owner = read_attempt(work)
@@ -84,6 +93,8 @@ def carry_out(directory: Path, job: Job) -> int:
         with run_lock(work, wait_seconds=patience), Turn(work, owner) as turn:
             finished = _finished(work, job, turn)
             turn.report(finished)
+            if finished.state is TaskState.SUCCESS:
+                let_go(read_order(work))
             return EXIT_CODES[finished.state]
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -92,6 +103,8 @@ def carry_out(directory: Path, job: Job) -> int:
 
 def _finished(work: WorkDirectory, job: Job, turn: Turn) -> RunFinished:
     try:
+        if _has_succeeded(work):
+            return RunFinished(state=TaskState.SUCCESS)
         result = job(work, read_order(work), turn)
         check_turn(turn)
         turn.report(ResultGiven(result=result))
@@ -117,6 +130,12 @@ def _finished(work: WorkDirectory, job: Job, turn: Turn) -> RunFinished:
         return RunFinished(
             state=TaskState.FAILURE, error_code="work.failed", error_detail=f"{type(error).__name__}: {error}"
         )
+
+
+def _has_succeeded(work: WorkDirectory) -> bool:
+    """Whether an earlier attempt did it all, and lost its worker before that could be recorded."""
+    events = read_events(work.events)
+    return any(isinstance(event, RunFinished) and event.state is TaskState.SUCCESS for event in events)
 
 
 def check_turn(turn: Turn) -> None:

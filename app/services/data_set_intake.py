@@ -87,8 +87,8 @@ def run_task(
 ) -> dict[str, Any]:
     """What a worker does for a task of kind DATASET: the body that would have been the answer at once.
 
-    `caller` is whoever submitted it. The files are gone afterwards; but after an error that is `retryable`, and where
-    it was stopped, they stay for the next attempt.
+    `caller` is whoever submitted it. The files are gone after an error, but not where it is `retryable` or the work was
+    stopped; after a success `let_go` removes them.
     """
     upload_id, fields = str(payload["upload"]), payload["fields"]
     directory = directory_of(platform.settings, upload_id)
@@ -108,8 +108,12 @@ def run_task(
             _record_failure(platform, caller, fields["name"], error)
         discard(platform, upload_id)
         raise
-    discard(platform, upload_id)
     return result
+
+
+def let_go(platform: Platform, payload: Mapping[str, Any]) -> None:
+    """Remove the files of a task that has succeeded."""
+    discard(platform, str(payload["upload"]))
 
 
 def bounds_of_task(num_bytes: int) -> Bounds:

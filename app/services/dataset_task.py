@@ -53,6 +53,13 @@ def dataset_task(_work: WorkDirectory, order: WorkOrder, turn: Turn) -> dict[str
         raise
 
 
+def let_go(order: WorkOrder) -> None:
+    """Remove the files, which nobody needs any more."""
+    from app.services import data_set_intake
+
+    data_set_intake.let_go(open_platform(get_settings(), _NoQueue()), order.payload)
+
+
 def _caller(platform: Platform, order: WorkOrder) -> Caller:
     with platform.installation.database.read() as session:
         row = users.get(session, order.owner or "")
@@ -80,4 +87,4 @@ class _Reporter:
 
 
 if __name__ == "__main__":
-    sys.exit(carry_out(Path(sys.argv[1]), dataset_task))
+    sys.exit(carry_out(Path(sys.argv[1]), dataset_task, let_go))
