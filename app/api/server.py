@@ -7,6 +7,7 @@ process behind it is replaced.
 import asyncio
 import json
 import logging
+import resource
 import signal
 import socket
 from http import HTTPStatus
@@ -95,6 +96,13 @@ class PatientProtocol(H11Protocol):
         self.transport.close()
 
 
+def _allow_open_files(wanted: int) -> None:
+    """Each connection is one; what a shell allows by default is about as many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
     """A client that goes away in the middle of a request is no fault of ours, and needs no traceback."""
     kind = record.exc_info[0] if record.exc_info else None
@@ -103,6 +111,7 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
 
 def serve(app: Any, listening: socket.socket) -> None:
     """Answer requests on the socket until SIGTERM or SIGINT; requests that are being answered are finished first."""
+    _allow_open_files(2 * MAX_CONNECTIONS)
     logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
     config = uvicorn.Config(
         app,

@@ -1,7 +1,7 @@
 """`python -m app.cli.preflight`: what must hold before the programs start, found out in a process of its own.
 
-It opens the installation, so that secrets are made, the database is migrated and what is wrong with either is one
-error; and prints, as JSON, how many `accounts` there are.
+It opens the installation, so that secrets are made, the database is migrated and what is wrong with either, or with
+the server of REDIS_URL, is one error; and prints, as JSON, how many `accounts` there are.
 """
 
 import json
@@ -19,7 +19,10 @@ def main() -> int:
 
     try:
         settings = get_settings()
-        found = numbers(open_platform(settings, CeleryQueue(settings)))
+        platform = open_platform(settings, CeleryQueue(settings))
+        if settings.redis_url:
+            platform.queue.check()
+        found = numbers(platform)
     except PlatformError as error:
         output.show_error(error)
         return output.exit_status(error)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.services.start_lock import StartLock
     from app.settings import Settings
 
+SECONDS_TO_START_QUEUE = 15.0
 SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0}
 SECONDS_TO_STOP_ALL = 120.0
 LOG_FILE = "platform.log"
@@ -41,7 +42,7 @@ def start(
             lock.note(addresses)
             with closing(PlatformLog(settings.results_dir / "logs" / LOG_FILE)) as log:
                 processes = Processes(_programs(settings, lock, api_socket, workers), log.say)
-                came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts))
+                came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts), api_socket.close)
                 log.say("platform", "everything has stopped")
     raise typer.Exit(0 if came_up else 1)
 
@@ -77,7 +78,14 @@ def _programs(settings: "Settings", lock: "StartLock", api_socket: "socket.socke
     if not settings.redis_url:
         broker = EmbeddedBroker(settings, keep=(lock.descriptor,))
         programs.append(
-            Program("queue", broker.start, broker.is_ready, (), broker.socket.exists, SECONDS_TO_STOP["queue"])
+            Program(
+                "queue",
+                broker.start,
+                broker.is_ready,
+                is_well=broker.socket.exists,
+                seconds_to_start=SECONDS_TO_START_QUEUE,
+                seconds_to_stop=SECONDS_TO_STOP["queue"],
+            )
         )
     descriptor = api_socket.fileno()
     programs.append(

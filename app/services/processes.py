@@ -4,6 +4,7 @@ What the programs are is not known here. One thread does it all, since on Linux 
 when the thread that started it ends.
 """
 
+import math
 import os
 import select
 import signal
@@ -20,10 +21,12 @@ from app.domain.errors import PlatformError
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 1.0
 HEALTH_SECONDS = 5.0
+SLOW_SECONDS = 20.0
+"""What is not ready by then is named, so that nobody waits without knowing for what."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 STEADY_SECONDS = 60.0
 """A program that ran for so long starts again with the shortest pause."""
-STARTS_TO_GIVE_UP = 3
+STARTS_TO_GIVE_UP = 5
 """Of a program that ends by itself each time and was never ready."""
 SECONDS_BETWEEN_SIGNALS = 1.0
 """A second one that comes sooner is the same wish, passed on by a wrapper as well as by the terminal."""
@@ -38,7 +41,8 @@ Say = Callable[[str, str], None]
 class Program:
     """`start` runs it with its log going to a file descriptor; `needs` names programs that must be ready before.
 
-    Whatever needs a program is stopped before it. One whose `is_well` says no, once ready, is killed and restarted.
+    Whatever needs a program is stopped before it. One whose `is_well` says no, once ready, is killed and restarted,
+    and so is one that is not ready in `seconds_to_start`.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Program:
     is_ready: Callable[[], bool]
     needs: Sequence[str] = ()
     is_well: Callable[[], bool] = lambda: True
+    seconds_to_start: float = math.inf
     seconds_to_stop: float = 30.0
 
 
@@ -60,6 +65,7 @@ class _Kept:
     started_at: float = 0.0
     is_ready: bool = False
     was_ready: bool = False
+    called_slow: bool = False
     failures: int = 0
     start_at: float = 0.0
     told_to_stop_at: float | None = None
@@ -77,15 +83,21 @@ class Processes:
         self._gave_up = False
         self._health_checked = 0.0
 
-    def run(self, on_ready: Callable[[], None]) -> bool:
-        """Start everything, call `on_ready` once all are, and keep them running; False when one never came up."""
-        announced = False
+    def run(self, on_ready: Callable[[], None], on_stop: Callable[[], None] = lambda: None) -> bool:
+        """Start everything, and keep it running until it is to stop; False when one never came up.
+
+        `on_ready` is called once all programs are, `on_stop` before any is stopped.
+        """
+        announced = stopping = False
         with self._signals() as wake:
             while not self._is_over():
                 self._start_what_is_due()
                 all_were_ready = self._all_are_ready()
                 self._wait(wake)
                 self._tell_of_wishes()
+                if self._wishes_to_stop and not stopping:
+                    stopping = True
+                    on_stop()
                 self._look_after()
                 if all_were_ready and not announced:  # a round later, when what they said before is shown
                     announced = True
@@ -109,7 +121,8 @@ class Processes:
     def _start(self, kept: _Kept) -> None:
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
-        kept.started_at, kept.is_ready, kept.told_to_stop_at = time.monotonic(), False, None
+        kept.started_at, kept.told_to_stop_at = time.monotonic(), None
+        kept.is_ready = kept.called_slow = False
         try:
             kept.process = kept.program.start(writer)
         except PlatformError as error:
@@ -180,8 +193,7 @@ class Processes:
             if kept.process.poll() is not None:
                 self._bury(kept)
             elif not self._wishes_to_stop and not kept.is_ready:
-                kept.is_ready = kept.program.is_ready()
-                kept.was_ready = kept.was_ready or kept.is_ready
+                self._ask_whether_ready(kept)
             elif not self._wishes_to_stop and check_health and not kept.program.is_well():
                 self._say(kept.program.name, "is not well; ending it")
                 kill_tree(kept.process.pid)
@@ -189,6 +201,17 @@ class Processes:
             self._health_checked = time.monotonic()
         if self._wishes_to_stop:
             self._stop()
+
+    def _ask_whether_ready(self, kept: _Kept) -> None:
+        kept.is_ready = kept.program.is_ready()
+        kept.was_ready = kept.was_ready or kept.is_ready
+        seconds = 0.0 if kept.is_ready else time.monotonic() - kept.started_at
+        if seconds > kept.program.seconds_to_start and kept.process:
+            self._say(kept.program.name, f"is not ready after {kept.program.seconds_to_start:g} s; ending it")
+            kill_tree(kept.process.pid)
+        elif seconds > SLOW_SECONDS and not kept.called_slow:
+            kept.called_slow = True
+            self._say(kept.program.name, f"is not ready after {SLOW_SECONDS:g} s; still waiting")
 
     def _bury(self, kept: _Kept) -> None:
         assert kept.process is not None

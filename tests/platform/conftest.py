@@ -1,5 +1,6 @@
 """Real processes: `finetune start` in a directory of its own, and waiting for what it does as long as that takes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,14 +84,20 @@ class Started:
 
     def family(self) -> dict[int, str]:
         """All processes it has started, those of theirs too, each with its command line."""
-        return {
-            child.pid: " ".join(child.cmdline()) for child in psutil.Process(self.process.pid).children(recursive=True)
-        }
+        lines = {}
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                lines[child.pid] = " ".join(child.cmdline())
+        return lines
 
     def pid_of(self, part: str) -> int:
-        """The one process whose command line has `part`."""
-        [pid] = [pid for pid, line in self.family().items() if part in line]
-        return pid
+        """The one process whose command line has `part`, as soon as there is one."""
+
+        def found() -> list[int]:
+            return [pid for pid, line in self.family().items() if part in line]
+
+        wait_until(lambda: len(found()) == 1, part)
+        return found()[0]
 
     def get(self, path: str) -> httpx.Response:
         """What the API answers."""

@@ -11,6 +11,7 @@ import pytest
 from celery import Celery
 
 from app.domain.errors import Conflict, ServiceUnavailable, StorageError
+from app.services.processes import STARTS_TO_GIVE_UP
 from app.settings import Settings
 from app.tasks import broker as module
 from app.tasks.broker import EmbeddedBroker, broker_url, connect, find_server, is_ready, running_broker
@@ -137,6 +138,7 @@ def test_a_server_that_cannot_read_its_data_starts_without_them_and_keeps_them_a
     with broker.start(subprocess.DEVNULL) as server:
         wait_until(broker.is_ready, "the server")
         server.terminate()
+    assert module.FAILED_STARTS_BEFORE_A_FRESH_ONE < STARTS_TO_GIVE_UP
     [aside] = (settings.results_dir / "broker").glob("data-unusable-*")
     assert [file.name for file in aside.rglob("*.manifest")]
 

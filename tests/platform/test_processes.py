@@ -97,7 +97,7 @@ def test_one_that_never_comes_up_stops_everything(stage: Stage) -> None:
         Program("api", python("print('error: no secret'); exit(2)"), lambda: False, needs=("queue",)),
     ]
     assert stage.run(programs) is False
-    assert ("api", "ended with status 2, 3 times in a row; giving up") in stage.said
+    assert ("api", "ended with status 2, 5 times in a row; giving up") in stage.said
     assert stage.said[-1] == ("queue", "down")
 
 
@@ -116,6 +116,12 @@ def test_a_program_that_is_not_well_is_ended_and_started_again(stage: Stage, mon
     program = Program("queue", python(DEAF), lambda: True, is_well=lambda: next(healths, True), seconds_to_stop=0)
     assert stage.run([program], lambda said: said.count(("queue", "up")) == 2)
     assert ("queue", "ended by SIGKILL; starting it again in 0.01 s") in stage.said
+
+
+def test_one_that_does_not_come_up_in_time_is_ended_and_started_again(stage: Stage) -> None:
+    program = Program("queue", python(DEAF), lambda: False, seconds_to_start=0.3)
+    assert stage.run([program]) is False
+    assert ("queue", "is not ready after 0.3 s; ending it") in stage.said
 
 
 def test_one_that_does_not_stop_in_time_is_killed(stage: Stage) -> None:
@@ -139,6 +145,12 @@ def test_a_second_wish_to_stop_kills_all_and_what_they_started(stage: Stage, mon
     [pid] = [int(line.split()[1]) for _, line in stage.said if line.startswith("child")]
     assert ("platform", "killing everything") in stage.said
     wait_until_gone([pid])
+
+
+def test_one_that_is_slow_to_come_up_is_named(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 0.0)
+    program = Program("api", python(WAIT_FOR_ORDER_TO_STOP), lambda: False)
+    assert stage.run([program], lambda said: said[-1] == ("api", "is not ready after 0 s; still waiting"))
 
 
 def test_two_signals_at_once_are_one_wish(stage: Stage) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.platform.conftest import Started, wait_until, wait_until_gone
 from tests.servers import free_port
 
-BROKER, API, WORKER = "queue.sock", "app.main", "app.cli worker"
+BROKER, API, WORKER = "valkey-server", "app.main", "app.cli worker"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,19 @@ def test_what_is_wrong_with_the_settings_is_one_error(tmp_path: Path) -> None:
     assert "error: ENVIRONMENT=production: JWT_SECRET is not set" in wrong.terminal
 
 
+@pytest.mark.parametrize(
+    ("variable", "address"),
+    [("REDIS_URL", "redis://127.0.0.1:{port}/0"), ("DATABASE_URL", "postgresql://nobody@127.0.0.1:{port}/nothing")],
+)
+def test_a_server_that_does_not_answer_is_named_before_anything_starts(
+    variable: str, address: str, tmp_path: Path
+) -> None:
+    settings = {"API_PORT": free_port(), "RESULTS_DIR": "results", variable: address.format(port=free_port())}
+    started = Started(tmp_path, settings)
+    assert started.process.wait(60) == 1
+    assert f"check {variable}" in started.terminal
+
+
 def test_an_api_that_is_killed_comes_back_and_its_port_is_never_closed(platform: Started) -> None:
     before = platform.pid_of(API)
     os.kill(before, signal.SIGKILL)
@@ -84,8 +97,9 @@ def test_a_queue_that_is_killed_comes_back(platform: Started) -> None:
 
 def test_a_queue_whose_socket_was_removed_comes_back(platform: Started) -> None:
     before = platform.pid_of(BROKER)
-    [socket] = [word for word in platform.family()[before].split() if word.endswith("queue.sock")]
-    Path(socket.removeprefix("unixsocket:")).unlink()
+    socket = Path((platform.folder / "results" / "broker" / "address").read_text())
+    wait_until(socket.exists, "the socket")
+    socket.unlink()
     wait_until_gone([before])
     wait_until(lambda: is_well(platform), "the queue")
 
