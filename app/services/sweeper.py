@@ -96,7 +96,7 @@ def resend(platform: Platform, kinds: tuple[TaskKind, ...] = tuple(TaskKind)) ->
 
 
 def _is_due(task: TaskRow, now: datetime) -> bool:
-    if task.enqueued_at is None:
+    if task.enqueued_at is None or task.enqueued_at > now:
         return True
     waited = task.enqueued_at - task.created_at
     return now - task.enqueued_at >= min(LONGEST_RESEND, max(RESEND, waited))

@@ -1,4 +1,8 @@
-"""Leases of duties: who does them for the whole installation, and when they were last done."""
+"""Leases of duties: who does them for the whole installation, and when they were last done.
+
+A time that lies further ahead than this code ever sets it was written by a machine whose clock was wrong, and does not
+count: else a duty would rest until that time has come.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +18,8 @@ from app.db.tables.base import utc_now
 def take(session: Session, name: str, holder: str, duration: timedelta, *, every: timedelta) -> bool:
     """Take on a duty that was last done `every` ago or longer, for `duration`; False when it is not due or held."""
     now = utc_now()
-    free = or_(LeaseRow.expires_at <= now, LeaseRow.holder == holder)
-    due = or_(LeaseRow.done_at.is_(None), LeaseRow.done_at <= now - every)
+    free = or_(LeaseRow.expires_at <= now, LeaseRow.holder == holder, LeaseRow.expires_at > now + 2 * duration)
+    due = or_(LeaseRow.done_at.is_(None), LeaseRow.done_at <= now - every, LeaseRow.done_at > now + every)
     if _change(session, name, free, due, holder=holder, expires_at=now + duration):
         return True
     if session.scalar(select(LeaseRow.name).where(LeaseRow.name == name)) is not None:

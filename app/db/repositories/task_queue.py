@@ -12,11 +12,14 @@ from app.db.repositories import tasks
 from app.db.repositories.tasks import WAITING
 from app.db.tables import ExperimentRow, TaskRow, UserRow
 from app.db.tables.base import utc_now
-from app.domain.task import TaskKind, TaskState
+from app.domain.task import LONGEST_DELAY_SECONDS, TaskKind, TaskState
 
 _CANDIDATES = 50
 PATIENCE = timedelta(minutes=10)
 """From then on a task that has no room on a worker keeps others from taking what becomes free there."""
+
+_FARTHEST = timedelta(seconds=2 * LONGEST_DELAY_SECONDS)
+"""No attempt is put off for so long; a later time was written by a machine whose clock was wrong."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ def waiting(session: Session, kinds: Sequence[TaskKind], max_running: int, limit
 def undelivered(
     session: Session, kinds: Sequence[TaskKind], max_running: int, *, sent_before: datetime, limit: int
 ) -> list[TaskRow]:
-    """As `waiting`, those alone for which no message was sent since `sent_before`."""
+    """As `waiting`, those alone for which no message was sent since `sent_before`, as far as times can be true."""
     query = _fair_order(kinds, max_running)
-    query = query.where(or_(TaskRow.enqueued_at.is_(None), TaskRow.enqueued_at < sent_before))
+    sent = TaskRow.enqueued_at
+    query = query.where(or_(sent.is_(None), sent < sent_before, sent > utc_now()))
     return list(session.scalars(query.limit(limit)))
 
 
@@ -128,7 +132,7 @@ def _fair_order(kinds: Sequence[TaskKind], max_running: int) -> Select[Any]:
             TaskRow.state.in_(WAITING),
             TaskRow.is_queued,
             TaskRow.kind.in_(kinds),
-            or_(TaskRow.not_before.is_(None), TaskRow.not_before <= now),
+            or_(TaskRow.not_before.is_(None), TaskRow.not_before <= now, TaskRow.not_before > now + _FARTHEST),
             number < func.coalesce(UserRow.max_running, max_running),
         )
         .order_by(number, TaskRow.priority.desc(), served.asc().nulls_first(), TaskRow.created_at, TaskRow.id)
