@@ -161,6 +161,14 @@ def bare_environment(temporary: Path) -> dict[str, str]:
     }
 
 
+_SECRET_VARIABLES = frozenset({"DATABASE_URL", "JWT_PREVIOUS_SECRETS", "JWT_SECRET", "METRICS_TOKEN", "REDIS_URL"})
+
+
+def environment_without_secrets() -> dict[str, str]:
+    """The environment of a process that needs neither the database nor the queue, nor to know who somebody is."""
+    return {name: value for name, value in os.environ.items() if name not in _SECRET_VARIABLES}
+
+
 def visible_gpus() -> list[str]:
     """NVIDIA GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; found without loading a driver."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")

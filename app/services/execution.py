@@ -29,6 +29,7 @@ from app.services.platform import Platform
 from app.services.queued_recording import QueuedRecorder
 from app.services.supervisor import StopRequest, Supervisor
 from app.services.training import dump_config
+from app.settings import environment_without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +127,14 @@ class _Attempt:
             stop=self._stop,
             engine=self._platform.installation.engine if kind is TaskKind.TRAIN else CHILDREN[kind],
             look_after=lambda: self._look_after(recorder),
-            environment=self._placed.environment,
+            environment={**self._environment_of(kind), **self._placed.environment},
         )
         return supervisor.run()
+
+    @staticmethod
+    def _environment_of(kind: TaskKind) -> dict[str, str]:
+        """Only what stores data sets has to reach the database."""
+        return dict(os.environ) if kind is TaskKind.DATASET else environment_without_secrets()
 
     def _look_after(self, recorder: QueuedRecorder) -> None:
         if self._worker_stop.times > self._stop.times:

@@ -22,6 +22,7 @@ from app.domain.task import TaskState
 from app.runs.event_log import append_event
 from app.runs.files import storage_errors
 from app.services.recording import Recorder, complete_ending, ending, lost
+from app.settings import environment_without_secrets
 
 logger = logging.getLogger(__name__)
 Recorded = TypeVar("Recorded")
@@ -57,8 +58,7 @@ def ignore() -> None:
 class Supervisor:
     """`listener` hears each event after it is recorded; `engine` is the command that the run directory is added to.
 
-    `look_after` is called a few times a second while the child lives and may ask `stop`. `environment` is added to the
-    child's own.
+    `look_after` is called a few times a second while the child lives and may ask `stop`. `environment` is the child's.
     """
 
     recorder: Recorder
@@ -66,7 +66,7 @@ class Supervisor:
     stop: StopRequest
     engine: Sequence[str] = ENGINE
     look_after: Callable[[], None] = ignore
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=environment_without_secrets)
 
     def run(self) -> RunFinished:
         """Run the engine to its end and record how it ended; the outcome as recorded."""
@@ -93,7 +93,7 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, **self.environment},
+                env=dict(self.environment),
             )
 
     def _follow(self, process: subprocess.Popen[bytes]) -> list[Event]:

@@ -57,7 +57,7 @@ def test_a_worker_that_is_told_to_end_leaves_its_work_to_the_next(served: House,
     served.mode("wait")
     task_id = served.submit()
     served.waits_in("STARTED", task_id)
-    assert Heartbeat(served.platform.settings, "first").is_ready()
+    wait_for(Heartbeat(served.platform.settings, "first").is_ready)
     first.kill(signal.SIGTERM)
     assert first.end() == 0
     task = served.task(task_id)
