@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -37,7 +38,7 @@ def as_packed(opened: Source, path: Path, inside: Path) -> Source:
     reasons = dict(opened.detected.reasons)
     what = f"'{inside.name}'" if inside.is_file() else "class files"
     reasons["format"] = f"{what} in {path.name}: {reasons.get('format', '')}"
-    return Source(file_sha256(path), opened.detected.model_copy(update={"reasons": reasons}), opened.records)
+    return replace(opened, sha256=file_sha256(path), detected=opened.detected.model_copy(update={"reasons": reasons}))
 
 
 def unpack(path: Path, closing: ExitStack) -> Path:

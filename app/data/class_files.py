@@ -3,23 +3,31 @@
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from app.data.detection import Unreadable, whole_lines
-from app.data.encoding import OVERLONG, Survey, bounded_lines, open_text, survey
+from app.data.encoding import OVERLONG, OtherLines, Survey, bounded_lines, open_text, read_start, survey
+from app.data.line_rows import Unreadable, whole_lines
 from app.data.progress import counted
 from app.data.records import Source
-from app.domain.data_report import Detected
-from app.domain.errors import DataUnreadable
+from app.domain.data_report import MAX_ROWS_NAMED, Detected
+from app.domain.errors import DataUnreadable, InvalidInput
 
 TABLES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".zip", ".gz"})
 """Files that have labels of their own; in a folder it is not clear which one is meant."""
 
-SPLIT_NAMES = frozenset({"train", "training", "dev", "eval", "val", "valid", "validation", "test", "testing"})
+TRAIN_NAMES = frozenset({"train", "training"})
+SPLIT_NAMES = TRAIN_NAMES | {"dev", "eval", "val", "valid", "validation", "test", "testing"}
+UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled"})
+"""Folders of texts that nobody gave a class."""
+
+_ABOUT = re.compile(r"(?:readme|licen[cs]e|copying|notice|changelog|citation)(?:[._ -][a-z._ -]*)?", re.IGNORECASE)
+_BRACES = re.compile(r"\{([^{}]+,[^{}]+)\}")
 _HINT = "a folder is read as one folder a class (a text a file), or one .txt file a class (a text a line)"
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,73 @@ class _ClassFile:
     """The file is one text, not one a line."""
 
 
+@dataclass
+class _Classes:
+    """Files with their classes, below `root`; `left_out` are names of those beside them that have none."""
+
+    root: Path
+    files: list[_ClassFile]
+    left_out: list[str] = field(default_factory=list)
+
+
 def is_hidden(path: Path) -> bool:
     """Whether a relative path has a part that systems put beside data unasked."""
     return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in path.parts)
 
 
+def is_about(path: Path) -> bool:
+    """Whether a file is about data, as README and LICENSE are, and not of it."""
+    return path.suffix.lower() == ".md" or _ABOUT.fullmatch(path.name) is not None
+
+
 def is_pattern(path: Path) -> bool:
-    """Whether `path` is no file but a pattern such as `reviews.*`."""
-    return glob.has_magic(str(path)) and not path.exists()
+    """Whether `path` is no file but a pattern such as `reviews.*` or `{good,bad}.txt`."""
+    name = str(path)
+    return (glob.has_magic(name) or _BRACES.search(name) is not None) and not path.exists()
+
+
+def as_pattern(names: Sequence[str]) -> str:
+    """One pattern that names these files, as `read` takes it; InvalidInput where their names do not allow one."""
+    if len(names) == 1:
+        return names[0]
+    for name in names:
+        if any(mark in name for mark in "{},"):
+            raise InvalidInput(f"{name}: names with braces or commas cannot be given together", hint="give a folder")
+    paths = [Path(glob.escape(name)) for name in dict.fromkeys(names)]
+    folder = paths[0].parent
+    if any(path.parent != folder for path in paths):
+        return f"{{{','.join(map(str, paths))}}}"
+    return str(folder / f"{{{','.join(path.name for path in paths)}}}")
+
+
+def paths_of(pattern: Path) -> list[Path]:
+    """The files that a pattern names, in the order of their names."""
+    names = [str(pattern)]
+    while any(_BRACES.search(name) for name in names):
+        names = [one for name in names for one in _opened_braces(name)]
+    found = (Path(match) for name in names for match in _matches(name))
+    return sorted(dict.fromkeys(found))
+
+
+def _matches(name: str) -> list[str]:
+    return glob.glob(name) if glob.has_magic(name) else [name]  # noqa: PTH207 - it may be relative or absolute
+
+
+def _opened_braces(name: str) -> list[str]:
+    match = _BRACES.search(name)
+    if match is None:
+        return [name]
+    return [name[: match.start()] + part + name[match.end() :] for part in match[1].split(",")]
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file and link of a folder that is not hidden, in the order of their names."""
+    for where, below, names in os.walk(folder, onerror=_raise_unreadable):
+        below.sort()
+        for name in sorted([*names, *(entry for entry in below if Path(where, entry).is_symlink())]):
+            path = Path(where, name)
+            if not is_hidden(path.relative_to(folder)):
+                yield path
 
 
 def read(path: Path, max_row_bytes: int) -> Source:
@@ -47,95 +114,156 @@ def read(path: Path, max_row_bytes: int) -> Source:
     is taken over names, relative to the folder, and the hash of each file. DataUnreadable where there are no two
     classes, where files are no class files, and for links that lead out of the folder.
     """
-    if path.is_dir():
-        root, files = path, _of_folder(path)
-    else:
-        root, files = path.parent, _of_files(sorted(path.parent.glob(path.name)), path)
-    surveys = [survey(file.path) for file in counted(files, "looking at files", len(files))]
+    classes = _of_folder(path) if path.is_dir() else _of_files(paths_of(path), path)
+    files = classes.files
+    surveys = [survey(file.path, may_be_blank=file.whole) for file in counted(files, "looking at files", len(files))]
     digest = hashlib.sha256()
     for file, found in zip(files, surveys, strict=True):
-        digest.update(f"{os.path.relpath(file.path, root)}\0{found.sha256}\n".encode())
-    encodings = sorted({found.encoding for found in surveys})
+        digest.update(f"{os.path.relpath(file.path, classes.root)}\0{found.sha256}\n".encode())
+    kind = "file a text; each folder" if files[0].whole else "text a line; each file"
     detected = Detected(
         format="class files",
-        encoding=", ".join(encodings),
+        encoding=", ".join(sorted({found.encoding for found in surveys})),
         header=False,
         columns=["text", "label"],
         reasons={
-            "format": f"one {'file a text; each folder' if files[0].whole else 'text a line; each file'} is a class: "
-            + _counted(files),
-            "encoding": surveys[0].reason if len(encodings) == 1 else "each file was looked at by itself",
+            "format": f"one {kind} is a class: {_counted([file.label for file in files])}; in this order"
+            + (f"; left out: {_counted(classes.left_out)}" if classes.left_out else ""),
+            "encoding": _encoding_reason(surveys),
         },
+        other_lines=list(surveys[0].other_lines[:MAX_ROWS_NAMED]) if len(surveys) == 1 else [],
     )
-    rows = (_rows(file, found, max_row_bytes) for file, found in zip(files, surveys, strict=True))
-    return Source(digest.hexdigest(), detected, chain.from_iterable(rows))
+    others = OtherLines()
+    rows = (_rows(file, found, max_row_bytes, others) for file, found in zip(files, surveys, strict=True))
+    return Source(digest.hexdigest(), detected, others.noting(chain.from_iterable(rows)), others)
 
 
-def _counted(files: Sequence[_ClassFile]) -> str:
-    labels = list(dict.fromkeys(file.label for file in files))
-    return f"{', '.join(labels[:5])}{f' and {len(labels) - 5} more' if len(labels) > 5 else ''}; in this order"
+def _encoding_reason(surveys: Sequence[Survey]) -> str:
+    encodings = {found.encoding for found in surveys}
+    bad = [found for found in surveys if found.num_bad]
+    if len(surveys) == 1 or (len(encodings) == 1 and not bad):
+        return surveys[0].reason.replace("it", "each file", 1) if len(surveys) > 1 else surveys[0].reason
+    if not bad:
+        return "each file was looked at by itself"
+    where = f"{len(bad):,} of the {len(surveys):,} files have {sum(found.num_bad for found in bad):,} bytes that are"
+    read_as = ", ".join(sorted({found.encoding for found in bad if found.encoding != "utf-8"}))
+    return f"{where} not UTF-8" + (f"; they are read as {read_as}" if read_as else "")
 
 
-def _rows(file: _ClassFile, found: Survey, max_row_bytes: int) -> Iterator[list[str] | Unreadable]:
-    with open_text(file.path, found) as opened:
-        lines = bounded_lines(opened, max_row_bytes)
+def _counted(names: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(names))
+    more = f" and {len(distinct) - MAX_NAMED:,} more" if len(distinct) > MAX_NAMED else ""
+    return f"{', '.join(distinct[:MAX_NAMED])}{more}"
+
+
+def _rows(file: _ClassFile, found: Survey, max_row_bytes: int, others: OtherLines) -> Iterator[list[str] | Unreadable]:
+    with open_text(file.path, found, others) as opened:
         if not file.whole:
+            lines = bounded_lines(opened, max_row_bytes)
             yield from (row if isinstance(row, Unreadable) else [row[0], file.label] for row in whole_lines(lines))
             return
-        text = opened.read(max_row_bytes + 1)
+        text = read_start(opened, max_row_bytes + 1)
         if len(text) > max_row_bytes or OVERLONG in text:
             yield Unreadable(f"{file.path.name} is longer than data.max_row_bytes, so it was not read", text[:80])
         else:
             yield [text.strip("\r\n"), file.label]
 
 
-def _of_folder(folder: Path) -> list[_ClassFile]:
-    found: list[Path] = []
-    for where, below, names in os.walk(folder, onerror=_raise_unreadable):
-        below.sort()
-        for name in sorted([*names, *(entry for entry in below if Path(where, entry).is_symlink())]):
-            path = Path(where, name)
-            if not is_hidden(path.relative_to(folder)):
-                found.append(_checked(path, folder))
+def _of_folder(folder: Path) -> _Classes:
+    below = list(files_below(folder))
+    found = [path for path in below if not is_about(path)]
+    hidden = [path.name for path in folder.iterdir() if is_hidden(Path(path.name))]
+    left_out = [path.name for path in below if is_about(path)] + hidden
     if not found:
         raise DataUnreadable(f"{folder} is a folder without files", hint=_HINT)
     deep = [path for path in found if path.parent != folder]
     if not deep:
-        return _of_files(found, folder)
-    if len(deep) < len(found):
-        beside = next(path for path in found if path.parent == folder)
+        classes = _of_files(found, folder)
+        return _Classes(classes.root, classes.files, left_out)
+    labels = {path: path.relative_to(folder).parts[0] for path in deep}
+    _check_splits(sorted(set(labels.values())), folder)
+    unlabelled = {label for label in labels.values() if label.casefold() in UNLABELLED}
+    if len(set(labels.values()) - unlabelled) > 1:
+        left_out += sorted(unlabelled)
+        labels = {path: label for path, label in labels.items() if label not in unlabelled}
+    beside = [path for path in found if path.parent == folder]
+    if wrong := [path for path in beside if not _is_about_class(path, set(labels.values()) | unlabelled)]:
         raise DataUnreadable(
-            f"{folder} has folders and files side by side, such as {beside.name}", hint=f"{_HINT}; not both"
+            f"{folder} has folders and files side by side, such as {wrong[0].name}", hint=f"{_HINT}; not both"
         )
-    labels = {path: path.relative_to(folder).parts[0] for path in found}
-    _check_classes(sorted(set(labels.values())), folder)
-    return [_ClassFile(path, label, whole=True) for path, label in labels.items() if path.stat().st_size]
+    left_out += [path.name for path in beside]
+    if len(only := sorted(set(labels.values()))) == 1:
+        raise DataUnreadable(f"{folder} has the folder '{only[0]}' alone", hint=f"give {folder / only[0]}; {_HINT}")
+    files = [_ClassFile(_checked(path, folder), label, whole=True) for path, label in labels.items()]
+    return _Classes(folder, files, left_out)
 
 
-def _of_files(files: list[Path], source: Path) -> list[_ClassFile]:
-    names = ", ".join(path.name for path in files[:5])
+def _is_about_class(path: Path, labels: set[str]) -> bool:
+    """Whether a file beside class folders lists something of one of them, as `urls_pos.txt` does, or is no text."""
+    words = re.split(r"[\W_]+", path.stem)
+    return not labels.isdisjoint(words) or path.suffix.lower() not in ({"", ".txt", ".text"} | TABLES)
+
+
+def _of_files(paths: list[Path], source: Path) -> _Classes:
+    files = [path for path in paths if not is_about(path)]
+    names = _counted([path.name for path in files])
     if not files:
         raise DataUnreadable(
             f"no file is named {source}", hint="check the pattern; quote it so that the shell keeps it"
         )
-    if len(files) == 1 or any(path.suffix.lower() in TABLES or path.stem.casefold() in SPLIT_NAMES for path in files):
+    if source.is_dir():
+        files = [_checked(path, source) for path in files]
+        called = f"{source} is a directory, not a data file"
+    else:
+        called = f"{source} names {len(files)} files, and not one for each class"
+    labels = _labels_of(files)
+    if any(label.casefold() in SPLIT_NAMES for label in [*(path.stem for path in files), *(labels or [])]):
         raise DataUnreadable(
-            f"{source} is a directory, not a data file", hint=f"give one of its files: {names}; {_HINT}"
+            f"{source} has splits, not classes: {names}",
+            hint=_how_to_give(files, [path.stem for path in files], labels),
         )
-    stems = [path.stem for path in files]
-    labels = stems if len(set(stems)) == len(files) else [path.suffix.lstrip(".") for path in files]
-    if len(set(labels)) < len(files):
+    if len(files) == 1 or any(path.suffix.lower() in TABLES for path in files):
+        raise DataUnreadable(called, hint=f"give one of the files: {names}; {_HINT}")
+    if labels is None:
         raise DataUnreadable(f"{source}: the names of its files name no classes: {names}", hint=_HINT)
-    return [_ClassFile(path, label, whole=False) for path, label in zip(files, labels, strict=True)]
+    left_out = [path.name for path in paths if is_about(path)]
+    root = source if source.is_dir() else Path(os.path.commonpath([path.parent.absolute() for path in files]))
+    return _Classes(
+        root, [_ClassFile(path, label, whole=False) for path, label in zip(files, labels, strict=True)], left_out
+    )
 
 
-def _check_classes(labels: Sequence[str], folder: Path) -> None:
-    if len(labels) < 2:
-        raise DataUnreadable(f"{folder} has the folder '{labels[0]}' alone", hint=f"give {labels[0]} itself; {_HINT}")
-    if all(label.casefold() in SPLIT_NAMES for label in labels):
+def _labels_of(files: Sequence[Path]) -> list[str] | None:
+    """What tells files apart: their names, else their suffixes, else the folders they are in; None where nothing."""
+    namings = (
+        [path.stem for path in files],
+        [path.suffix.lstrip(".") for path in files],
+        [path.parent.name for path in files],
+    )
+    return next((names for names in namings if len(set(names)) == len(files)), None)
+
+
+def _how_to_give(files: Sequence[Path], *namings: Sequence[str] | None) -> str:
+    """The options that take files of splits one by one."""
+    for names in namings:
+        by_split = {name.casefold(): str(path) for path, name in zip(files, names or [], strict=False)}
+        train = next((by_split[name] for name in sorted(TRAIN_NAMES) if name in by_split), None)
+        if train is None:
+            continue
+        test = next((by_split[name] for name in ("test", "testing") if name in by_split), None)
+        held_out = sorted(SPLIT_NAMES - TRAIN_NAMES - {"test", "testing"})
+        evaluation = next((by_split[name] for name in held_out if name in by_split), None)
+        others = [f"--eval-data {evaluation}" if evaluation else "", f"--test-data {test}" if test else ""]
+        return f"give {train} to train on{''.join(f', {other}' for other in others if other)}"
+    return f"give them one by one: {_counted([str(path) for path in files])}"
+
+
+def _check_splits(folders: Sequence[str], source: Path) -> None:
+    folded = {name.casefold() for name in folders}
+    if folded <= SPLIT_NAMES or folded & TRAIN_NAMES:
         raise DataUnreadable(
-            f"{folder} has splits, not classes: {', '.join(labels)}",
-            hint=f"give them one by one: --data {folder / labels[-1]} --test-data ...",
+            f"{source} has splits, not classes: {', '.join(folders)}",
+            hint=_how_to_give([source / name for name in folders], folders),
         )
 
 

@@ -7,114 +7,37 @@ import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
 
 from app.data.columns import LABEL_NAMES, TEXT_NAMES, looks_like_labels, name_rank
-from app.data.encoding import OVERLONG
+from app.data.line_rows import (
+    SEPARATORS,
+    SPLIT,
+    Dialect,
+    Mode,
+    Side,
+    Unreadable,
+    has_one_separator,
+    known_label,
+    plain_rows,
+    split_rows,
+)
 
-Mode = Literal["quoted", "plain", "first", "last"]
-"""`quoted`: standard csv quotes. `plain`: quotes are text. `first`, `last`: one separator a line, the first or last."""
-
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "@": "at sign", "^": "caret", "~": "tilde"}
 _NEVER = frozenset("\"'\\.")
 """What encloses, escapes or ends sentences separates nothing."""
 _BY_SUFFIX = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+_SPLIT_AT_ONE = frozenset("@^~")
+"""Marks that texts have and tables are hardly written with: one split a line is tried before many columns."""
+
 _FIXED: tuple[Mode, ...] = ("quoted", "plain")
-_SPLIT: tuple[Mode, ...] = ("first", "last")
-_MODES = _FIXED + _SPLIT
+_MODES: tuple[Mode, ...] = (*_FIXED, *SPLIT)
 MIN_SHARE = 0.8
 """A separator counts when at least this share of the sampled lines agrees on the number of columns."""
 
+MAX_LABELS = 20_000
+"""More different values than this are not held to be labels by which rows with too many cells are told."""
 
-class Unreadable(NamedTuple):
-    """A row that could not be made into cells: why, and how it begins."""
-
-    reason: str
-    excerpt: str
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How lines become cells; `num_columns` 0 means: do not check."""
-
-    separator: str
-    mode: Mode
-    num_columns: int = 0
-
-
-def _quoted_rows(lines: Iterable[str], separator: str) -> Iterator[list[str] | Unreadable]:
-    reader = csv.reader(lines, delimiter=separator, strict=True)
-    while True:
-        started = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            where = f"lines {started} to {reader.line_num}" if reader.line_num > started else f"line {started}"
-            yield Unreadable(f"{where}: {error}; is a quote left open or not doubled?", "")
-            continue
-        if cells and not (len(cells) == 1 and not cells[0].strip()):
-            yield cells
-
-
-def _plain_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
-    separator, mode = dialect.separator, dialect.mode
-    for ended_line in lines:
-        line = ended_line.rstrip("\r\n")
-        if not line.strip(" "):
-            continue
-        if mode == "plain":
-            yield line.split(separator) if separator else [line]
-        elif mode == "first":
-            yield line.split(separator, 1)
-        else:
-            yield line.rsplit(separator, 1)
-
-
-def split_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | Unreadable]:
-    """Make rows of lines; blank lines are no rows.
-
-    A row with cells missing at its end is passed on; one with cells too many, without the separator, with broken
-    quotes or over-long is `Unreadable`.
-    """
-    expected = dialect.num_columns
-    rows = _quoted_rows(lines, dialect.separator) if dialect.mode == "quoted" else _plain_rows(lines, dialect)
-    for row in rows:
-        if isinstance(row, Unreadable):
-            yield row
-        elif OVERLONG in row[0] or (len(row) > 1 and any(OVERLONG in cell for cell in row)):
-            yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
-        elif not expected or len(row) == expected:
-            yield row
-        elif dialect.mode in ("first", "last"):
-            yield Unreadable(f"there is not {called(dialect.separator)} in it to split it at", row[0][:80])
-        elif len(row) < expected:
-            yield row + [""] * (expected - len(row))
-        elif any(cell.strip() for cell in row[expected:]):
-            found = f"{len(row)} cells where {expected} are expected"
-            yield Unreadable(f"{found}; is there {called(dialect.separator)} in the text?", row[0][:80])
-        else:
-            yield row[:expected]
-
-
-def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
-    """Make one row of each line, blank ones before the last text included; rows count as lines do."""
-    num_blank = 0
-    for ended_line in lines:
-        line = ended_line.rstrip("\r\n")
-        if not line.strip():
-            num_blank += 1
-            continue
-        yield from ([""] for _ in range(num_blank))
-        num_blank = 0
-        yield Unreadable("longer than data.max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
-
-
-def called(separator: str) -> str:
-    """The name of a separator with its article, for sentences."""
-    name = {" ": "space", **SEPARATORS}.get(separator, f"'{separator}'" if separator.isprintable() else repr(separator))
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+MIN_EXPLAINED = 0.95
+"""Labels of the rows with one separator are all the labels when this share of the other rows has them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +47,13 @@ class _Fit:
     dialect: Dialect
     share: float
     labelled: bool
+    tidy: bool
     num_labels: int = 0
+
+
+def _is_tidy(values: Sequence[str]) -> bool:
+    """Whether labels are more than one, and without blanks around them that belong to sentences."""
+    return len(set(values)) > 1 and all(value == value.strip() for value in values)
 
 
 def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
@@ -132,7 +61,7 @@ def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
     cells = [row for row in rows if not isinstance(row, Unreadable)]
     if not cells:
         return None
-    if mode in ("first", "last"):
+    if mode in SPLIT:
         good = [row for row in cells if len(row) == 2]
         side = [row[0 if mode == "first" else 1] for row in good]
         num_labels = len(set(side[1:]))
@@ -144,16 +73,15 @@ def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
             return None
         if (separator, mode) == (" ", "last") and not _are_names(side):
             return None
-        return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True, num_labels)
+        return _Fit(Dialect(separator, mode, 2), len(good) / len(rows), True, _is_tidy(side[1:]), num_labels)
     num_columns = Counter(map(len, cells)).most_common(1)[0][0]
     if num_columns < 2 or (num_columns != len(cells[0]) > 1 and all(map(_is_known_name, cells[0]))):
         return None  # a header that names fewer columns than the rows have: the separator is in the texts too
     good = [row for row in cells if len(row) == num_columns]
-    columns = list(zip(*good, strict=True))
-    labelled = any(map(_is_known_name, good[0])) or any(
-        looks_like_labels(c) or looks_like_labels(c[1:]) for c in columns
-    )
-    return _Fit(Dialect(separator, mode, num_columns), len(good) / len(rows), labelled)
+    has_header = any(map(_is_known_name, good[0]))
+    labels = [c for c in zip(*good, strict=True) if looks_like_labels(c) or looks_like_labels(c[1:])]
+    labelled, tidy = has_header or bool(labels), has_header or any(_is_tidy(c[1:]) for c in labels)
+    return _Fit(Dialect(separator, mode, num_columns), len(good) / len(rows), labelled, tidy)
 
 
 def _is_known_name(cell: str) -> bool:
@@ -168,7 +96,7 @@ def _are_names(words: Sequence[str]) -> bool:
 
 def _split_fits(lines: Sequence[str], separator: str) -> list[_Fit]:
     """Single splits that leave labels on one side."""
-    return [fit for mode in _SPLIT if (fit := _fit(lines, separator, mode))]
+    return [fit for mode in SPLIT if (fit := _fit(lines, separator, mode))]
 
 
 def _unusual_separators(lines: Sequence[str]) -> list[str]:
@@ -179,77 +107,148 @@ def _unusual_separators(lines: Sequence[str]) -> list[str]:
     return sorted(c for c, count in counts.items() if count >= MIN_SHARE * len(filled) and c not in known)
 
 
-def choose_dialect(lines: Sequence[str], suffix: str) -> Dialect | None:
+def choose_dialect(lines: Sequence[str], suffix: str, separator: str = "") -> Dialect | None:
     """The dialect that explains most of the sampled lines, or None where each line is one cell.
+
+    A `separator` that the file names itself is taken where it divides lines at all.
 
     A single split is tried where a separator gives no fixed columns, or other numbers of columns in the text's own
     marks. First comes a column of labels or known column names, then a usual separator, a space and any other mark in
-    this order, the share of lines explained, the suffix's own separator, fewer labels.
+    this order, labels without blanks around them, the share of lines explained, the suffix's own separator, fewer
+    labels.
     """
+    if separator and (named := [fit for mode in _FIXED if (fit := _fit(lines, separator, mode))]):
+        return max(named, key=lambda fit: fit.share).dialect
     own = _BY_SUFFIX.get(suffix)
     fits: list[_Fit] = []
     for separator in SEPARATORS:
         least = 0.5 if separator == own else MIN_SHARE
         fixed = [_fit(lines, separator, mode) for mode in _FIXED]
         good = [f for f in fixed if f and f.share >= least and (f.labelled or separator == own or f.share > 0.98)]
-        fits += good or _split_fits(lines, separator)
+        if not good or (separator in _SPLIT_AT_ONE and not _has_columns(lines, good)):
+            good = _split_fits(lines, separator) or good
+        fits += good
     others = [" ", *_unusual_separators(lines)]
     fits += [fit for separator in others for fit in _split_fits(lines, separator)]
     if not fits:
         return None
 
-    def evidence(fit: _Fit) -> tuple[bool, int, float, bool, int, int]:
+    def evidence(fit: _Fit) -> tuple[bool, int, bool, float, bool, int, int]:
         separator, mode = fit.dialect.separator, fit.dialect.mode
         usual = 2 if separator in SEPARATORS else 1 if separator == " " else 0
-        return (fit.labelled, usual, round(fit.share, 2), separator == own, -fit.num_labels, -_MODES.index(mode))
+        share = round(fit.share, 2)
+        return (fit.labelled, usual, fit.tidy, share, separator == own, -fit.num_labels, -_MODES.index(mode))
 
     return max(fits, key=evidence).dialect
+
+
+def _has_columns(lines: Sequence[str], fits: Sequence[_Fit]) -> bool:
+    """Whether columns are more than a text and a label with separators in the text: two of them, or named ones."""
+    first = next(line for line in lines if line.strip()).rstrip("\r\n").split(fits[0].dialect.separator)
+    return any(fit.dialect.num_columns == 2 for fit in fits) or any(map(_is_known_name, first))
 
 
 def alternatives(dialect: Dialect, lines: Sequence[str]) -> list[Dialect]:
     """Ways to read the same separator that the sampled lines allow, the given one among them.
 
-    Columns may have quotes or none; two columns may also be one split a line, at the end that has fewer labels.
+    Columns may have quotes or none; of two columns it is told which one has the labels. A single split is a way where
+    it was chosen: elsewhere most lines have the same number of cells, and a longer one is no row without a known label.
     """
     if dialect.separator == " ":
         return [dialect]
-    ways: list[Mode] = [*_FIXED]
+    ways = [replace(dialect, mode=mode) for mode in _FIXED]
     if dialect.num_columns == 2:
-        split = sorted(_split_fits(lines, dialect.separator), key=lambda fit: fit.num_labels)
-        ways += [fit.dialect.mode for fit in split[:1]]
-    return [replace(dialect, mode=mode) for mode in ways]
+        ways = [replace(way, label_side=_label_side(lines, way)) for way in ways]
+    if dialect.mode in SPLIT:
+        rows = [row for row in split_rows(lines, dialect) if not isinstance(row, Unreadable)]
+        named = bool(rows) and all(map(_is_known_name, rows[0]))
+        ways.append(replace(dialect, label_side=dialect.mode) if named else dialect)
+    return ways
 
 
-def count_lost_lines(lines: Iterable[str], dialect: Dialect) -> int:
-    """How many of all `lines` end up in no row with the right number of cells under `dialect`."""
+def _label_side(lines: Sequence[str], dialect: Dialect) -> Side | None:
+    """Which of two columns has the labels, by its name, else by what recurs."""
+    every = split_rows(lines, replace(dialect, num_columns=0))
+    rows = [row for row in every if not isinstance(row, Unreadable) and len(row) == 2]
+    if not rows:
+        return None
+    named = [name_rank(cell, LABEL_NAMES) == 2 for cell in rows[0]]
+    if named[0] != named[1]:
+        return SPLIT[named.index(True)]
+    columns = list(zip(*rows[1:], strict=True)) or [(), ()]
+    shaped = [side for side, column in zip(SPLIT, columns, strict=True) if looks_like_labels(column)]
+    if len(shaped) == 2:
+        shaped.sort(key=lambda side: len(set(columns[SPLIT.index(side)])))
+    return shaped[0] if shaped else None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A way to read with the labels it found, how many lines it loses, and how many it joins to a text and a label."""
+
+    dialect: Dialect
+    num_lost: int
+    num_joined: int = 0
+
+
+def weigh(lines: Iterable[str], dialect: Dialect) -> Weighed:
+    """What becomes of all `lines` under `dialect`: those in no row with the right number of cells are lost."""
+    is_split, side = dialect.mode in SPLIT, dialect.label_side
+    labels: Counter[str] = Counter()
+    longer: Counter[str] = Counter()
+    num_lost, is_first = 0, True
+    for num_lines, cells in _counted_rows(lines, dialect):
+        is_long = len(cells) > 2 or (len(cells) == 2 and is_split and not has_one_separator(cells, dialect.separator))
+        if side is None or len(cells) < 2 or not (cells[0] and cells[-1]):
+            num_lost += num_lines * (len(cells) != dialect.num_columns)
+        elif is_long or not is_first:  # the first may be a header, whose cell is no label
+            counts, cell = longer if is_long else labels, cells[0 if side == "first" else -1]
+            if cell in counts or len(counts) <= MAX_LABELS:
+                counts[cell] += num_lines
+            else:
+                num_lost += num_lines * is_long
+        is_first = False
+    if len(labels) > MAX_LABELS:
+        labels.clear()
+    num_joined = sum(count for cell, count in longer.items() if known_label(cell, labels.keys()) is not None)
+    if side is None or (is_split and num_joined < MIN_EXPLAINED * longer.total()):
+        return Weighed(replace(dialect, label_side=None), num_lost)
+    num_lost += longer.total() - num_joined
+    return Weighed(replace(dialect, labels=frozenset(labels)), num_lost, 0 if is_split else num_joined)
+
+
+def _counted_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """How many lines each row takes, with its cells; one broken cell where quotes are broken."""
     if dialect.mode != "quoted":
-        return sum(1 for row in _plain_rows(lines, dialect) if len(row) != dialect.num_columns)
+        for row in plain_rows(lines, dialect.separator, dialect.mode):
+            yield 1, row
+        return
     reader = csv.reader(lines, delimiter=dialect.separator, strict=True)
-    num_lost = read_before = 0
+    read_before = 0
     while True:
         try:
             cells = next(reader)
         except StopIteration:
-            return num_lost
+            return
         except csv.Error:
-            cells = ["broken"]
-        if cells and len(cells) != dialect.num_columns:
-            num_lost += reader.line_num - read_before
+            cells = [""]
+        if cells:
+            yield reader.line_num - read_before, cells
         read_before = reader.line_num
 
 
-def choose_mode(num_lost: Mapping[Mode, int], has_quotes: bool) -> tuple[Mode, str]:
-    """The way of reading that loses fewest lines, and why; on a tie the stricter one."""
-    mode = min(num_lost, key=lambda m: (num_lost[m], _MODES.index(m)))
+def choose_mode(ways: Mapping[Mode, Weighed], has_quotes: bool) -> tuple[Mode, str]:
+    """The way of reading by which fewest lines are lost or have to be joined, and why; on a tie the stricter one."""
+    mode = min(ways, key=lambda m: (ways[m].num_lost + ways[m].num_joined, _MODES.index(m)))
     how: dict[Mode, str] = {
         "quoted": "quotes enclose cells" if has_quotes else "there are no quotes",
         "plain": "quotes are part of the text",
         "first": "each line is split at its first separator",
         "last": "each line is split at its last separator",
     }
-    lost = num_lost[mode]
-    result = f"{how[mode]}: that loses {f'{lost:,} lines' if lost else 'no line'}"
-    others = [f"{n:,} if {how[m]}" for m, n in num_lost.items() if n > lost]
+    lost = ways[mode].num_lost
+    result = f"{how[mode]}: that loses {'no line' if not lost else '1 line' if lost == 1 else f'{lost:,} lines'}"
+    others = [f"{n:,} if {how[m]}" for m, way in ways.items() if (n := way.num_lost) > lost]
     return mode, result + (f" ({', '.join(others)})" if others else "")
 
 

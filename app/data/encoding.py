@@ -9,14 +9,16 @@ import hashlib
 import io
 import re
 import unicodedata
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 
 from app.domain.data_report import MAX_ROWS_NAMED
 from app.domain.errors import DataUnreadable
 
+Item = TypeVar("Item")
 CHUNK_BYTES = 1 << 20
 OVERLONG = "\ufdd0"
 """A Unicode noncharacter, standing for a line too long to hold."""
@@ -48,7 +50,7 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a file's bytes tells; `errors` as for `bytes.decode`.
+    """What one pass over a file's bytes tells; `errors` as for `bytes.decode`, `num_bad` bytes are not UTF-8.
 
     `other_encoding` is that of the lines that are not in `encoding`, where there are such; `other_lines` are the first
     hundred of them, from 1.
@@ -59,6 +61,7 @@ class Survey:
     errors: str
     reason: str
     has_quotes: bool
+    num_bad: int = 0
     other_encoding: str | None = None
     other_lines: tuple[int, ...] = ()
 
@@ -72,7 +75,7 @@ def _nearest_files(path: Path) -> str:
     return f"did you mean {', '.join(near)}?" if near else "check the path; relative paths start at the current folder"
 
 
-def check_readable(path: Path) -> None:
+def check_readable(path: Path, *, may_be_empty: bool = False) -> None:
     """Raise DataUnreadable where `path` is not a file that can be opened and has content."""
     if path.is_dir():
         raise DataUnreadable(f"{path} is a directory, not a data file", hint="give one of its files")
@@ -84,7 +87,7 @@ def check_readable(path: Path) -> None:
         raise DataUnreadable(f"{path} does not exist", hint=_nearest_files(path))
     if not path.is_file():
         raise DataUnreadable(f"{path} is not a regular file", hint="save the rows to a file first")
-    if path.stat().st_size == 0:
+    if path.stat().st_size == 0 and not may_be_empty:
         raise DataUnreadable(f"{path} is empty (0 bytes)", hint="write one row for each example, text and label")
 
 
@@ -225,9 +228,12 @@ def _is_damage(bad_lines: bytes) -> bool:
     return len(_HIGH_IN_WORD.findall(bad_lines)) < MIN_SHARE_IN_WORDS * len(_HIGH.findall(bad_lines))
 
 
-def survey(path: Path) -> Survey:
-    """Read `path` once in pieces: its sha256, whether it is text, and in which encoding."""
-    check_readable(path)
+def survey(path: Path, *, may_be_blank: bool = False) -> Survey:
+    """Read `path` once in pieces: its sha256, whether it is text, and in which encoding.
+
+    DataUnreadable where it is no text, or a blank one, unless it `may_be_blank`.
+    """
+    check_readable(path, may_be_empty=may_be_blank)
     digest = hashlib.sha256()
     head, num_bytes, tally = b"", 0, _Tally()
     try:
@@ -244,39 +250,58 @@ def survey(path: Path) -> Survey:
         raise DataUnreadable(
             f"cannot read {path}: {error.strerror or error}", hint="check its owner and permissions"
         ) from error
-    if not head.strip() and num_bytes == len(head):
+    if not head.strip() and num_bytes == len(head) and not may_be_blank:
         raise DataUnreadable(f"{path} has only white space", hint="write one row for each example, text and label")
     encoding, errors, reason, other = _choose_encoding(head, tally)
     other_lines = tuple(tally.bad_numbers[:MAX_ROWS_NAMED]) if other else ()
-    return Survey(digest.hexdigest(), encoding, errors, reason, tally.has_quotes, other, other_lines)
+    return Survey(digest.hexdigest(), encoding, errors, reason, tally.has_quotes, tally.num_bad, other, other_lines)
+
+
+class OtherLines:
+    """Says of rows, while they are made of lines one by one, which have a line in another encoding than the file."""
+
+    def __init__(self) -> None:
+        self.rows = array("q")
+        """Their numbers, from 1."""
+        self.is_pending = False
+        """A line was read that no row has been made of yet."""
+
+    def noting(self, rows: Iterable[Item]) -> Iterator[Item]:
+        """The rows as they are, from the first."""
+        for number, row in enumerate(rows, 1):
+            if self.is_pending:
+                self.rows.append(number)
+                self.is_pending = False
+            yield row
 
 
 class _MixedText(io.TextIOBase):
     """Lines of which each is in UTF-8 or, where it is not, in another encoding."""
 
-    def __init__(self, path: Path, other: str) -> None:
+    def __init__(self, path: Path, other: str, others: OtherLines | None) -> None:
         self._file = path.open("rb")
-        self._other = other
+        self._other, self._others = other, others
         self._rest = ""
 
     def readline(self, size: int = -1) -> str:  # type: ignore[override]
         """The next line, or at most `size` characters of it; longer ones are decoded in pieces."""
         if not self._rest:
             line = self._file.readline(4 * size if size >= 0 else -1)
-            self._rest = line.decode() if _is_utf8(line) else line.decode(self._other, "replace")
+            if _is_utf8(line):
+                self._rest = line.decode()
+            else:
+                self._rest = line.decode(self._other, "replace")
+                if self._others is not None:
+                    self._others.is_pending = True
         end = len(self._rest) if size < 0 else size
         piece, self._rest = self._rest[:end], self._rest[end:]
         return piece
 
     def read(self, size: int | None = -1) -> str:
-        """At most `size` characters, all of them where it is negative or None."""
-        bound = -1 if size is None else size
-        pieces: list[str] = []
-        while (bound < 0 or sum(map(len, pieces)) < bound) and (
-            piece := self.readline(-1 if bound < 0 else bound - sum(map(len, pieces)))
-        ):
-            pieces.append(piece)
-        return "".join(pieces)
+        """At most `size` characters of the line at hand; all lines where it is negative or None."""
+        if size is not None and size >= 0:
+            return self.readline(size)
+        return "".join(iter(self.readline, ""))
 
     def close(self) -> None:
         """Close the file."""
@@ -284,11 +309,19 @@ class _MixedText(io.TextIOBase):
         super().close()
 
 
-def open_text(path: Path, found: Survey) -> TextIO:
-    """Open `path` as it was surveyed; line ends stay as they are."""
+def open_text(path: Path, found: Survey, others: OtherLines | None = None) -> TextIO:
+    """Open `path` as it was surveyed; line ends stay as they are; `others` hears of lines in another encoding."""
     if found.other_encoding is not None:
-        return cast(TextIO, _MixedText(path, found.other_encoding))
+        return cast(TextIO, _MixedText(path, found.other_encoding, others))
     return path.open(encoding=found.encoding, errors=found.errors, newline="")
+
+
+def read_start(file: TextIO, num_chars: int) -> str:
+    """The first characters of `file`, as many as asked for where it has them, whatever a single read gives."""
+    start = ""
+    while len(start) < num_chars and (piece := file.read(num_chars - len(start))):
+        start += piece
+    return start
 
 
 def bounded_lines(file: TextIO, max_row_bytes: int) -> Iterator[str]:

@@ -7,8 +7,8 @@ from json.decoder import JSONDecoder
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.data.detection import Unreadable
 from app.data.encoding import OVERLONG
+from app.data.line_rows import Unreadable
 from app.domain.errors import DataUnreadable
 
 _BLANK = re.compile(r"[\s,]*")

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.data.detection import Unreadable
 from app.data.encoding import OVERLONG
+from app.data.line_rows import Unreadable
 
 COLUMNS = ["1", "2"]
 """The label, then the text: a file without a header has numbers for names."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from app.data import hub, personal_data
 from app.data.columns import ColumnChoice, choose_columns, choose_text_column
-from app.data.detection import Unreadable
+from app.data.line_rows import Unreadable
 from app.data.progress import counted
 from app.data.records import SAMPLE_ROWS, Source, as_text
 from app.data.sources import open_source

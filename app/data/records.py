@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from app.data.detection import Unreadable
+from app.data.encoding import OtherLines
+from app.data.line_rows import Unreadable
 from app.domain.data_report import Detected
 
 SAMPLE_ROWS = 5000
@@ -20,12 +21,14 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 class Source:
     """Columns and records of a source; a record has a cell for each of `detected.columns`.
 
-    `sha256` is that of the file's bytes; of several files that of their names and hashes.
+    `sha256` is that of the file's bytes; of several files that of their names and hashes. `others` knows which records
+    have a line in another encoding, as far as they were taken.
     """
 
     sha256: str
     detected: Detected
     records: Iterator[Sequence[Any] | Unreadable]
+    others: OtherLines | None = None
 
 
 def as_text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """A file of any kind -> its columns and records. Which column is what is for `readers.py` to say."""
 
-import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,101 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from app.data import archives, class_files, hub, tables
-from app.data.detection import (
-    Dialect,
-    Unreadable,
-    alternatives,
-    called,
-    choose_dialect,
-    choose_header,
-    choose_mode,
-    column_names,
-    count_lost_lines,
-    split_rows,
-    whole_lines,
-)
-from app.data.encoding import Survey, bounded_lines, check_readable, open_text, survey
+from app.data.delimited import read_delimited
+from app.data.encoding import OtherLines, Survey, bounded_lines, check_readable, open_text, read_start, survey
 from app.data.json_records import json_document, json_lines
-from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
+from app.data.line_rows import Unreadable, whole_lines
 from app.data.records import SAMPLE_ROWS, Source
 from app.domain.data_report import Detected
 from app.domain.errors import DataUnreadable
-
-SAMPLE_LINES = 2000
-
-
-def _sample_lines(path: Path, found: Survey, max_row_bytes: int) -> list[str]:
-    lines, size = [], 0
-    with open_text(path, found) as file:
-        for line in islice(bounded_lines(file, max_row_bytes), SAMPLE_LINES):
-            lines.append(line)
-            size += len(line)
-            if size > max_row_bytes:
-                break
-    return lines
-
-
-def _lines(path: Path, found: Survey, max_row_bytes: int) -> Iterator[str]:
-    with open_text(path, found) as file:
-        yield from bounded_lines(file, max_row_bytes)
-
-
-def _read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequence[str]) -> Source:
-    csv.field_size_limit(max_row_bytes)
-    sample = _sample_lines(path, found, max_row_bytes)
-    reasons = {"encoding": found.reason}
-    if is_labelled(sample):
-        reasons["format"] = "its lines begin with __label__, as fastText writes them"
-        detected = Detected(format="fasttext", encoding=found.encoding, header=False, columns=COLUMNS, reasons=reasons)
-        return Source(found.sha256, detected, labelled_rows(_lines(path, found, max_row_bytes)))
-    dialect = choose_dialect(sample, path.suffix.lower())
-    if dialect is None:
-        dialect = Dialect("", "plain", 1)
-        reasons["format"] = "no separator divides most of its lines, so each line is one text"
-    else:
-        ways = {way.mode: way for way in alternatives(dialect, sample)}
-        if not found.has_quotes:
-            ways.pop("plain", None)
-        num_lost = {mode: count_lost_lines(_lines(path, found, max_row_bytes), way) for mode, way in ways.items()}
-        mode, reasons["delimiter"] = choose_mode(num_lost, found.has_quotes)
-        dialect = ways[mode]
-        what = "a label and a text" if dialect.mode in ("first", "last") else f"{dialect.num_columns} columns"
-        reasons["format"] = f"its lines have {what}, separated by {called(dialect.separator)}"
-    first_rows = [row for row in split_rows(iter(sample), dialect) if not isinstance(row, Unreadable)]
-    header = False
-    if first_rows:
-        header, reasons["header"] = choose_header(first_rows, asked)
-    columns = column_names(first_rows[0] if header else None, dialect.num_columns)
-    names = {"\t": "tsv", "": "text"}
-    kind = "text" if dialect.mode in ("first", "last") else names.get(dialect.separator, "csv")
-    records = split_rows(_lines(path, found, max_row_bytes), dialect)
-    if header:
-        records = _without_header(records)
-    detected = Detected(
-        format=kind,
-        encoding=found.encoding,
-        delimiter=dialect.separator or None,
-        header=header,
-        columns=columns,
-        reasons=reasons,
-    )
-    return Source(found.sha256, detected, records)
 
 
 def _read_lines(path: Path, found: Survey, max_row_bytes: int) -> Source:
     reasons = {"encoding": found.reason, "format": "each line of a .txt file is one text"}
     detected = Detected(format="text", encoding=found.encoding, header=False, columns=["1"], reasons=reasons)
-    return Source(found.sha256, detected, whole_lines(_lines(path, found, max_row_bytes)))
+    others = OtherLines()
 
+    def lines() -> Iterator[str]:
+        with open_text(path, found, others) as file:
+            yield from bounded_lines(file, max_row_bytes)
 
-def _without_header(records: Iterator[list[str] | Unreadable]) -> Iterator[list[str] | Unreadable]:
-    """Drop the first row that could be read; the header is no row."""
-    dropped = False
-    for record in records:
-        if not dropped and not isinstance(record, Unreadable):
-            dropped = True
-            continue
-        yield record
+    return Source(found.sha256, detected, others.noting(whole_lines(lines())), others)
 
 
 def _of_objects(
@@ -142,17 +65,19 @@ def _holds_rows(value: dict[str, Any]) -> bool:
 
 
 def _read_json(path: Path, found: Survey, max_row_bytes: int, kind: str, reason: str) -> Source:
+    others = OtherLines()
+
     def objects() -> Iterator[dict[str, Any] | Unreadable]:
-        with open_text(path, found) as file:
+        with open_text(path, found, others) as file:
             if kind == "jsonl":
                 yield from json_lines(bounded_lines(file, max_row_bytes))
             else:
                 yield from json_document(file, path, max_row_bytes)
 
-    columns, records = _of_objects(objects())
+    columns, records = _of_objects(others.noting(objects()))
     reasons = {"encoding": found.reason, "format": reason}
     detected = Detected(format=kind, encoding=found.encoding, columns=columns, reasons=reasons)
-    return Source(found.sha256, detected, records)
+    return Source(found.sha256, detected, records, others)
 
 
 def _read_hub(source: str) -> Source:
@@ -192,11 +117,11 @@ def _read_text(path: Path, max_row_bytes: int, asked: Sequence[str], want_label:
     if not want_label and not asked and path.suffix.lower() == ".txt":
         return _read_lines(path, found, max_row_bytes)
     with _reading(path), open_text(path, found) as file_text:
-        head = file_text.read(1 << 16)
+        head = read_start(file_text, 1 << 16)
     if kind := _json_kind(head, path.suffix.lower()):
         opened = _read_json(path, found, max_row_bytes, *kind)
     else:
-        opened = _read_delimited(path, found, max_row_bytes, asked)
+        opened = read_delimited(path, found, max_row_bytes, asked)
     opened.detected = opened.detected.model_copy(update={"other_lines": list(found.other_lines)})
     return opened
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from app.data.line_rows import Unreadable
 from app.data.readers import MAX_ROW_BYTES, Rows
-from app.data.detection import Unreadable
 from app.data.records import as_text
 from app.data.sources import open_source
 from app.data.stored import STORED_FORMAT

@@ -166,3 +166,83 @@ def test_the_first_rows_are_shown_as_they_were_read_with_personal_data_masked(tm
     assert len(first.text) <= 100
     assert (second.row, second.text, second.label) == (2, *PAIRS[0])
     assert third.row == 3
+
+
+def _lines_of(*more: str) -> str:
+    good = "".join(f'"{text}",{label}\n' for text, label in PAIRS * 3)
+    return "text,label\n" + good + "".join(f"{line}\n" for line in more)
+
+
+def test_a_row_with_more_cells_is_no_row_unless_a_known_label_ends_it(tmp_path: Path) -> None:
+    found = _read(tmp_path, _lines_of("a,b,c,d", "so good, so cheap, pos", "a,b,c,d", "x,y,2024-01-01,ok"), "rows.csv")
+    assert set(found.labels) == {"pos", "neg"}
+    assert (found.texts[-1], found.labels[-1]) == ("so good, so cheap", "pos")
+    assert [number for number, _ in found.unreadable] == [19, 21, 22]
+    assert "4 cells where 2 are expected, and its last one is no label of other rows" in found.unreadable[0][1]
+    assert found.texts[0] == PAIRS[0][0], "quotes are no part of a text because other rows have too many cells"
+
+
+def test_a_label_that_stands_first_is_known_too(tmp_path: Path) -> None:
+    lines = "".join(f"{label}|{text}\n" for text, label in PAIRS * 3)
+    found = _read(tmp_path, lines + "pos|warm | cheap | near\nspam|to | be | left\n")
+    assert (found.texts[-1], found.labels[-1]) == ("warm | cheap | near", "pos")
+    assert [number for number, _ in found.unreadable] == [20]
+
+
+def test_rows_of_which_most_have_separators_in_the_text_still_invent_no_class(tmp_path: Path) -> None:
+    long = "".join(f"{text.replace(' ', ', ', 2)},{label}\n" for text, label in PAIRS * 10)
+    short = "".join(f"{text.replace(',', '')},{label}\n" for text, label in PAIRS * 4)
+    found = _read(tmp_path, "text,label\n" + long + short + "a,b,c,d\n", "rows.csv")
+    assert (found.num_rows, found.num_unreadable, set(found.labels)) == (85, 1, {"pos", "neg"})
+
+
+@pytest.mark.parametrize("separator", ["@", "|", ";"])
+def test_text_and_label_without_a_header_are_split_though_texts_have_the_mark(tmp_path: Path, separator: str) -> None:
+    rows = [
+        (f"mail {n} me {separator} home, {text} , a{separator}b .", label) for n, (text, label) in enumerate(PAIRS * 9)
+    ]
+    some = [(text if n % 3 else text.replace(separator, ""), label) for n, (text, label) in enumerate(rows)]
+    found = _read(tmp_path, "".join(f"{text}{separator}{label}\n" for text, label in some))
+    assert list(zip(found.texts, found.labels, strict=True)) == some
+
+
+def test_an_at_sign_makes_no_columns_of_texts_that_all_have_as_many(tmp_path: Path) -> None:
+    rows = [
+        (f"mail {n} me @ home, {text.replace(',', '')} , a@b .", label) for n, (text, label) in enumerate(PAIRS * 9)
+    ]
+    found = _read(tmp_path, "".join(f"{text}@{label}\n" for text, label in rows))
+    assert list(zip(found.texts, found.labels, strict=True)) == rows
+
+
+@pytest.mark.parametrize("mark", ["sep=;", "\ufeffsep=;", '"sep=;"', "sep=;;"])
+def test_a_first_line_that_names_the_separator_is_no_row(tmp_path: Path, mark: str) -> None:
+    found = _read(
+        tmp_path, f"{mark}\ntext;label\n" + "".join(f"{t.replace(';', '')};{n}\n" for t, n in PAIRS), "rows.csv"
+    )
+    assert (found.num_rows, found.detected.delimiter, found.detected.columns) == (6, ";", ["text", "label"])
+    assert "'sep=;'" in found.detected.reasons["format"]
+
+
+@pytest.mark.parametrize(
+    "comments", ["# exported 2024\n", "# exported 2024, by hand\n#\n\n# (c) us\n", "#exported\r\n", "# a;b,c,d\n"]
+)
+def test_comments_before_the_rows_are_no_rows(tmp_path: Path, comments: str) -> None:
+    with_header = _read(tmp_path, comments + _lines_of('"never closed,neg'), "rows.csv")
+    assert (with_header.num_rows, with_header.detected.columns) == (19, ["text", "label"])
+    assert "comment" in with_header.detected.reasons["format"]
+    line = comments.count("\n") + 20
+    assert f"line {line}" in with_header.unreadable[0][1]
+
+
+@pytest.mark.parametrize("first", ["#so happy today", "# so happy", "#1 of all"])
+def test_texts_that_begin_with_a_hash_are_rows(tmp_path: Path, first: str) -> None:
+    rows = [(f"{text.replace(',', '')} {n}", label) for n, (text, label) in enumerate(PAIRS * 4)]
+    found = _read(tmp_path, f"{first},pos\n" + "".join(f"{text},{label}\n" for text, label in rows), "rows.csv")
+    assert (found.num_rows, found.texts[0]) == (25, first)
+    tabs = _read(tmp_path, f"pos\t{first}\n" + "".join(f"{label}\t{text}\n" for text, label in rows))
+    assert (tabs.num_rows, tabs.texts[0]) == (25, first)
+
+
+def test_a_header_that_begins_with_a_hash_is_no_comment(tmp_path: Path) -> None:
+    found = _read(tmp_path, "#text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in PAIRS * 3), "rows.tsv")
+    assert found.detected.columns == ["#text", "label"]
