@@ -21,8 +21,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from app.runs.event_log import append_event
 from app.services.recording import Claim, Recorder
 
 STATES = ("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE", "REVOKED")
-SEARCHES = {
+SEARCHES: dict[str, dict[str, str]] = {
     "newest 50": {},
     "accuracy > 0.97, best first": {"where": "accuracy > 0.97", "sort": "-accuracy"},
     "one base model, state, by loss": {"where": "base_model = roberta-base and state = SUCCESS", "sort": "loss"},
@@ -291,12 +292,16 @@ def searches(client: httpx.Client, size: int, python: str | None, folder: Path, 
         done = subprocess.run([*command, str(times)], capture_output=True, text=True, check=True)
         theirs = json.loads(done.stdout.splitlines()[-1])
     for name, query in SEARCHES.items():
-        ours = timed(lambda query=query: client.get("/experiments", params=query).raise_for_status(), times)
+        ours = timed(partial(_get, client, "/experiments", query), times)
         beside = ""
         if name in theirs:
             median = statistics.median(theirs[name])
             beside = f"MLflow {1000 * median:.0f} ms, {median / statistics.median(ours):.0f}x"
         row(f"{size:,} experiments: {name}", ours, beside)
+
+
+def _get(client: httpx.Client, path: str, query: Mapping[str, Any]) -> None:
+    client.get(path, params=query).raise_for_status()
 
 
 def load(client: httpx.Client, server: Server, options: argparse.Namespace) -> None:
@@ -317,7 +322,7 @@ def load(client: httpx.Client, server: Server, options: argparse.Namespace) -> N
         log = server.results / run / "logs.txt"
         log.write_bytes(b"a line of the log that says what was done\n" * (megabytes * 25_000))
         end = {"offset": log.stat().st_size - 4000}
-        tail = timed(lambda end=end: client.get(f"/task/{task}/logs", params=end).raise_for_status(), options.times)
+        tail = timed(partial(_get, client, f"/task/{task}/logs", end), options.times)
         row(f"the last 4 kB of a log of {megabytes} MB", tail)
 
 
