@@ -40,7 +40,7 @@ MAKE_TARGETS = {
 
 COMMANDS = {
     "train": DELIVERED,
-    "plan": LATER,
+    "plan": DELIVERED,
     "config show": DELIVERED,
     "config schema": DELIVERED,
     "data validate": DELIVERED,
@@ -91,6 +91,7 @@ OPTIONS = {
         "--data --eval-data --test-data --text-column --label-column --base-model --name --set --allow --plan "
         "--resume --yes --json"
     ),
+    "plan": "--data --eval-data --test-data --text-column --label-column --base-model --set --allow --yes --json",
     "data validate": "--allow --block --json",
     "predict": "--run --file --out --json",
     "serve": "--run --port",

@@ -23,6 +23,7 @@ try:
         worker,
     )
     from app.cli import login as signing_in
+    from app.cli import plan as planning
     from app.cli import server as chosen_server
     from app.domain.errors import PlatformError
 except KeyboardInterrupt:
@@ -49,6 +50,7 @@ def _installation(
 
 
 app.command("train")(train.train)
+app.command("plan")(planning.plan)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
 for name, program in (("start", start.start), ("stop", start.stop), ("api", api.api), ("worker", worker.worker)):

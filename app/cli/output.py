@@ -26,6 +26,17 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def short(value: Any) -> str:
+    """A value of a plan in a few words: a long list is counted."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) if len(value) <= 4 else f"{len(value)} names"
+    return "-" if value is None else str(value)
+
+
 def show_json(value: Any) -> None:
     """Print one JSON document; non-ASCII text stays readable."""
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))

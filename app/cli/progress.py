@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.output import printable
+from app.cli.output import printable, short
 from app.domain.events import (
     EvalLogged,
     Event,
@@ -112,7 +112,7 @@ class PlainView:
         for name in ("setting", "value", "why"):
             table.add_column(name, overflow="fold")
         for decision in decisions:
-            cells = (decision["key"], _short(decision["value"]), decision["reason"])
+            cells = (decision["key"], short(decision["value"]), decision["reason"])
             table.add_row(*(Text(printable(cell)) for cell in cells))
         self.console.print(table)
 
@@ -125,7 +125,7 @@ class PlainView:
             numeric = any(_is_number(group.get(name)) for group in event.groups)
             table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
         for group in event.groups:
-            table.add_row(*(Text(printable(_short(group.get(name)))) for name in columns))
+            table.add_row(*(Text(printable(short(group.get(name)))) for name in columns))
         self.console.print(table if columns else title)
 
 
@@ -199,13 +199,3 @@ def _is_number(value: Any) -> bool:
 def _score(name: str, value: float) -> str:
     """Shares in percent, as in every other place; a loss as it is."""
     return f"{100 * value:.1f} %" if name == "accuracy" or name.endswith("_f1") else f"{value:.4g}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value) if len(value) <= 4 else f"{len(value)} names"
-    return "-" if value is None else str(value)

@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli import output
 from app.cli.backend import backend
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Config = Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file; see config/", show_default=False)]
 Data = Annotated[str | None, typer.Option(metavar="FILE|NAME@VERSION|hub:ID", help="Training data.")]
@@ -37,23 +40,11 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on stdout at the end.")] = False,
 ) -> None:
     """Fine-tune a LoRA adapter: validate, train, evaluate, prove, record."""
-    from rich.console import Console
-
     from app.cli.training import Terminal, show_ended
     from app.services.configuration import load_config
 
-    console = Console(stderr=as_json)
-    if not console.is_terminal:
-        console = Console(stderr=as_json, width=120)
-    options: dict[str, Any] = {
-        "data.train": data,
-        "data.eval": eval_data,
-        "data.test": test_data,
-        "data.text_column": text_column,
-        "data.label_column": label_column,
-        "model.name": base_model,
-        "data.allow": allow or None,
-    }
+    console = console_for(as_json=as_json)
+    options = options_of(data, eval_data, test_data, text_column, label_column, base_model, allow)
     given = [value for value in (config, *(set_ or []), *options.values()) if value is not None]
     _refuse_together(resume, plan, name, given)
     train_config = load_config(config, set_ or [], options) if resume is None and plan is None else None
@@ -72,6 +63,35 @@ def train(
         output.show_json_line(shown)
     if ended.state != "SUCCESS":
         raise typer.Exit(output.EXIT_FAILED)
+
+
+def console_for(*, as_json: bool) -> "Console":
+    """Where people read: stdout, or stderr where stdout is for a program."""
+    from rich.console import Console
+
+    console = Console(stderr=as_json)
+    return console if console.is_terminal else Console(stderr=as_json, width=120)
+
+
+def options_of(
+    data: str | None,
+    eval_data: str | None,
+    test_data: str | None,
+    text_column: str | None,
+    label_column: str | None,
+    base_model: str | None,
+    allow: list[str] | None,
+) -> dict[str, Any]:
+    """The options that are keys of a configuration, by dotted key."""
+    return {
+        "data.train": data,
+        "data.eval": eval_data,
+        "data.test": test_data,
+        "data.text_column": text_column,
+        "data.label_column": label_column,
+        "model.name": base_model,
+        "data.allow": allow or None,
+    }
 
 
 def _refuse_together(resume: str | None, plan: Path | None, name: str | None, given: list[Any]) -> None:

@@ -3,7 +3,7 @@
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -52,6 +52,9 @@ class Training(Protocol):
 
     def resume(self, name: str) -> Ended:
         """Go on with a run that was stopped or failed."""
+
+    def plan(self, config: "TrainConfig") -> dict[str, Any]:
+        """What a training would be and take; see `app.train.plan_only`."""
 
 
 class Stopping(Protocol):

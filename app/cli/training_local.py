@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.cli.progress import make_view
 from app.cli.training import Ended, Terminal, stop_signals
 from app.domain.errors import AmbiguousColumns
 from app.services import training
 from app.services.installation import Installation, open_installation
+from app.services.planning import make_plan
 from app.services.results import result_rows, result_sentence
 from app.services.supervisor import StopRequest
 from app.services.training import Interface, Outcome
@@ -67,6 +68,14 @@ class LocalTraining:
     def resume(self, name: str) -> Ended:
         """Go on from the last good checkpoint."""
         return self._watch(lambda interface: training.resume(self._installation, name, interface))
+
+    def plan(self, config: "TrainConfig") -> dict[str, Any]:
+        """Check and show the data, then measure a few steps in a child."""
+        self._terminal.warn_of_settings(config)
+        training.check_base_model(config)
+        config, report = self._check_data(config)
+        self._terminal.show_data(report)
+        return make_plan(self._installation.results_dir, config)
 
     def _watch(self, run: Callable[[Interface], Outcome]) -> Ended:
         stopping = _Stopping()

@@ -5,11 +5,11 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.cli import output
 from app.cli.progress import make_view
-from app.cli.remote_data import Reference, RemoteData
+from app.cli.remote_data import Reference, RemoteData, ended_well
 from app.cli.training import Ended, Terminal, stop_signals
 from app.domain.data_report import DataIdentity, DataReport
 from app.domain.errors import AmbiguousColumns, ConfigError, Conflict, InvalidInput, PlatformError, ServiceUnavailable
@@ -71,6 +71,14 @@ class RemoteTraining:
             known -= 1
         self._terminal.say(f"run {name} on {self._client.server}", style="bold")
         return self._watch(name, run.task_id, known_attempts=known)
+
+    def plan(self, config: TrainConfig) -> dict[str, Any]:
+        """Store and show the data, then let a worker measure."""
+        self._terminal.warn_of_settings(config)
+        config, report = self._with_stored_data(config)
+        self._terminal.show_data(report)
+        accepted = self._client.train.plan(config)
+        return ended_well(self._client.tasks.wait(accepted.task_id, standing=_Queue(self._terminal).hear))
 
     # --- data ------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ WORK_REMOTELY = {
     "data add", "data diff", "data export", "data list", "data profile", "data remove", "data show", "data validate",
     "experiments assign", "experiments compare", "experiments delete", "experiments export", "experiments list",
     "experiments logs", "experiments show",
-    "login", "logout", "predict", "train",
+    "login", "logout", "plan", "predict", "train",
     "users create", "users disable", "users enable", "users list", "users reset-password", "users set-role",
 }  # fmt: skip
 
