@@ -1,6 +1,6 @@
 """Follow a task by server-sent events, over as many connections as it takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
@@ -18,7 +18,7 @@ MAX_FAILURES = 8
 """Connections in a row that brought nothing; pauses between them make about half a minute."""
 
 
-def follow(call: Call, ended: Callable[[], bool]) -> Iterator[TaskView | Event]:
+def follow(call: Call) -> Iterator[TaskView | Event]:
     """What the events of a task say; ServiceUnavailable where the server stays away."""
     last_id: str | None = None
     failures = 0
@@ -38,8 +38,6 @@ def follow(call: Call, ended: Callable[[], bool]) -> Iterator[TaskView | Event]:
             failures += 1
             if failures >= MAX_FAILURES:
                 raise faults.unreachable(call.connection.server, error) from error
-        if ended():
-            return
         call.connection.wait(call.connection.retrying.pause(max(1, failures)))
 
 

@@ -95,13 +95,12 @@ class Tasks(Noun):
     def _events(self, at: Endpoint, task_id: str) -> Call:
         return at(task_id=task_id)
 
-    def follow(self, task_id: str, *, ended: Callable[[], bool] = lambda: False) -> Iterator[TaskView | Event]:
+    def follow(self, task_id: str) -> Iterator[TaskView | Event]:
         """Everything a task reports and how it moves on, as it happens; ends with the task.
 
-        A connection that breaks is taken up again where it broke, and nothing is told twice. `ended` is asked between
-        two connections: True stops following.
+        A connection that breaks is taken up again where it broke, and nothing is told twice.
         """
-        return follow(self._events(task_id), ended)
+        return follow(self._events(task_id))
 
     def wait(
         self,
