@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
+import openpyxl
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +89,23 @@ def _deep_json() -> bytes:
     return b'[{"text": ' + b"[" * 200_000 + b"]" * 200_000 + b', "label": "a"}]'
 
 
+def _entities_in_workbook() -> bytes:
+    """A workbook whose sheet is a billion repetitions of three letters."""
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+    kind = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    row = '<row r="1"><c r="A1" t="inlineStr"><is><t>&e9;</t></is></c></row>'
+    sheet = (
+        f'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY e0 "lol">{entities}]>'
+        f"<worksheet {kind}><sheetData>{row}</sheetData></worksheet>"
+    )
+    packed, book = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(book)
+    with zipfile.ZipFile(book) as whole, zipfile.ZipFile(packed, "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else whole.read(name))
+    return packed.getvalue()
+
+
 HOSTILE: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
     "zip bomb": ("rows.zip", _zeros_in_zip, 422, "data.unreadable"),
     "zip bomb that lies about its size": ("rows.zip", _lying_zip, 422, "data.unreadable"),
@@ -103,6 +121,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], int, str]] = {
     "a picture called a workbook": ("rows.xlsx", lambda: b"\x89PNG\r\n\x1a\n" + bytes(5000), 422, "data.unreadable"),
     "a torn workbook": ("rows.xlsx", lambda: _zip(("xl/workbook.xml", b"<w")), 422, "data.unreadable"),
     "a torn Parquet file": ("rows.parquet", lambda: b"PAR1" + bytes(500) + b"PAR1", 422, "data.unreadable"),
+    "a billion letters in a workbook": ("rows.xlsx", _entities_in_workbook, 422, "data.unreadable"),
     "nothing": ("rows.csv", lambda: b"", 422, "data.unreadable"),
 }
 
