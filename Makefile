@@ -2,7 +2,7 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v check bench db-list serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v check bench chaos db-list serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
@@ -10,7 +10,9 @@ override config := $(value config)
 override args := $(value args)
 override exp := $(value exp)
 override text := $(value text)
-export config args exp text
+override rounds := $(value rounds)
+override seed := $(value seed)
+export config args exp text rounds seed
 
 BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
@@ -45,6 +47,9 @@ check: setup ## what CI runs: format, lint, types, import contracts, tests
 
 bench: setup ## side-by-side measurements against what one would use instead
 	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
+
+chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=9 seed=1]
+	@CHAOS_ROUNDS="$$rounds" CHAOS_SEED="$$seed" $(BIN)/pytest -s tests/chaos/long_form.py
 
 db-list: setup ## experiments, as a table
 	@$(BIN)/finetune experiments list

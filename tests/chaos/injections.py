@@ -1,0 +1,347 @@
+"""What is done to a site: each function is one kind, and returns once the fault is over or its end is on its way.
+
+`may_run` says why a kind cannot be done here.
+"""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from app.db.repositories import tasks
+from app.domain.task import TaskKind
+from app.tasks.broker import connect
+from app.tasks.celery_app import queue_name
+from tests.chaos import clock
+from tests.chaos.site import API, QUEUE, WORKERS, Site
+from tests.chaos.visitors import Visitors
+
+LONGEST_DOWN_SECONDS = 3.0
+CLOCK_MOVES_SECONDS = (3600, 40, -40, -3600)
+QUEUES = [queue_name(kind) for kind in TaskKind]
+
+
+@dataclass
+class Scene:
+    """What an injection may use; `disk` is the mounted file system the results are on, where there is one.
+
+    `training_share` of what is submitted are trainings.
+    """
+
+    site: Site
+    visitors: Visitors
+    random: random.Random
+    disk: Path | None = None
+    training_share: float = 0.6
+
+    def down_seconds(self) -> float:
+        return self.random.uniform(0, LONGEST_DOWN_SECONDS)
+
+    def somebody_asks(self) -> None:
+        """As often as not, work is submitted while the fault lasts."""
+        if self.random.random() < 0.5:
+            self.submit()
+
+    def submit(self) -> None:
+        """A training of one of the recipes, or a file to check."""
+        if self.random.random() < self.training_share:
+            self.visitors.train(self.random.randrange(len(self.visitors.recipes)))
+        else:
+            self.visitors.check_data()
+
+    def a_child(self) -> psutil.Process:
+        """One that does work; where none does, something is submitted until one does."""
+        found: list[psutil.Process] = []
+        asked_at = 0.0
+
+        def is_there() -> bool:
+            nonlocal asked_at
+            found[:] = self.site.children()
+            if not found and time.monotonic() - asked_at > 5 and self.unfinished() == 0:
+                asked_at = time.monotonic()
+                self.visitors.train(self.random.randrange(len(self.visitors.recipes)))
+            return bool(found)
+
+        self.site.wait(is_there, "a child at work")
+        return self.random.choice(found)
+
+    def unfinished(self) -> int:
+        """How many tasks have not ended."""
+        from sqlalchemy import func, select
+
+        from app.db.tables import TaskRow
+
+        with self.site.house.platform.installation.database.read() as session:
+            query = select(func.count()).where(TaskRow.state.in_(["PENDING", "STARTED", "RETRY"]))
+            return session.scalar(query) or 0
+
+
+def kill_the_child(scene: Scene) -> None:
+    child = scene.a_child()
+    scene.site.pause(scene.random.uniform(0, 4))
+    if child.is_running():
+        child.kill()
+    else:
+        scene.a_child().kill()
+
+
+def kill_a_worker(scene: Scene) -> None:
+    scene.a_child()
+    scene.site.kill(scene.random.choice(WORKERS), scene.down_seconds())
+    scene.somebody_asks()
+
+
+def kill_the_api(scene: Scene) -> None:
+    scene.submit()
+    scene.site.pause(scene.random.uniform(0, 0.3))
+    scene.site.kill(API, scene.down_seconds())
+    scene.somebody_asks()
+
+
+def kill_the_queue(scene: Scene) -> None:
+    scene.site.kill(QUEUE, scene.down_seconds())
+    scene.somebody_asks()
+
+
+def kill_the_queue_and_its_data(scene: Scene) -> None:
+    scene.site.kill(QUEUE, scene.down_seconds())
+    shutil.rmtree(scene.site.house.results_dir / "broker" / "data")
+    scene.somebody_asks()
+
+
+def stop_a_worker(scene: Scene) -> None:
+    """Past its lease, until what it does is taken from it; in half of all cases its children stand still too."""
+    house = scene.site.house
+    scene.a_child()
+    name = scene.random.choice(WORKERS)
+    pid = scene.site.pid(name)
+    stopped = [psutil.Process(pid)]
+    if scene.random.random() < 0.5:
+        stopped += scene.site.children(name)
+    for process in stopped:
+        _signal(process, signal.SIGSTOP)
+    try:
+        scene.somebody_asks()
+        scene.site.pause(1.5 * house.platform.settings.lease_seconds)
+
+        def has_none() -> bool:
+            with house.platform.installation.database.read() as session:
+                return all(task.pid != pid for task, _ in tasks.started_tasks(session, queued=True))
+
+        scene.site.wait(has_none, f"the work of the stopped {name} to be taken from it")
+    finally:
+        for process in stopped:
+            _signal(process, signal.SIGCONT)
+
+
+def limit_files_of_the_child(scene: Scene) -> None:
+    """No file of the child may grow: what a full disk is to it, with another number for an error."""
+    child = scene.a_child()
+    hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (0, hard))
+    scene.site.pause(scene.random.uniform(1, 3))
+    for process in _family(child):
+        try:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        except ProcessLookupError:
+            continue
+
+
+def fill_the_disk(scene: Scene) -> None:
+    """The file system of the results shrinks to what is on it; database, queue and runs are all there."""
+    assert scene.disk is not None
+    scene.a_child()
+    # A server that confirms only what is on the disk ends where nothing can be put there, and is started again.
+    scene.site.may_end(QUEUE, down_seconds=3.0)
+    with _full(scene.disk):
+        scene.somebody_asks()
+        scene.site.pause(scene.random.uniform(1, 4))
+    scene.site.programs[QUEUE].start_at = time.monotonic()
+
+
+def lock_the_database(scene: Scene) -> None:
+    database = scene.site.house.platform.installation.database
+    seconds = scene.random.uniform(2, 6)
+    holder = _POSTGRESQL if database.engine.url.get_backend_name() == "postgresql" else _SQLITE
+    address = database.engine.url.render_as_string(hide_password=False)
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, address, str(seconds)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        scene.submit()
+        scene.site.wait(lambda: other.poll() is not None, "the other program to let go")
+        assert other.returncode == 0
+
+
+def repeat_messages(scene: Scene) -> None:
+    """Each task that has not ended is announced twenty times more, by copies of messages as they were sent."""
+    scene.a_child()
+    with scene.site.house.platform.installation.database.read() as session:
+        started = [task.id for task, _ in tasks.started_tasks(session, queued=True)]
+    ids = [*started, *(job.task_id for job in scene.visitors.jobs[-5:])]
+    sent: list[bool] = []
+
+    def send() -> bool:
+        from app.domain.errors import ServiceUnavailable
+
+        try:
+            for task_id in ids[len(sent) :]:
+                for _ in range(20):
+                    scene.site.house.platform.queue.send(task_id, TaskKind.TRAIN)
+                sent.append(True)
+        except ServiceUnavailable:
+            return False  # it is down still
+        return True
+
+    scene.site.wait(send, "the queue to take messages")
+
+
+def drop_messages(scene: Scene) -> None:
+    """Messages are taken out of the queue before a worker sees them: at least one, of as many jobs as that takes."""
+    dropped = 0
+    asked_at = 0.0
+
+    def has_dropped() -> bool:
+        nonlocal dropped, asked_at
+        import redis
+
+        if not dropped and time.monotonic() - asked_at > 3:
+            asked_at = time.monotonic()
+            scene.submit()
+        try:
+            with connect(scene.site.broker.url) as client:
+                until = time.monotonic() + 0.3
+                while time.monotonic() < until:
+                    dropped += client.delete(*QUEUES)
+        except (redis.RedisError, OSError):
+            return False  # it is down still
+        return bool(dropped)
+
+    stopped = [psutil.Process(scene.site.pid(name)) for name in WORKERS]
+    for process in stopped:
+        _signal(process, signal.SIGSTOP)
+    try:
+        scene.site.wait(has_dropped, "a message to drop")
+    finally:
+        for process in stopped:
+            _signal(process, signal.SIGCONT)
+
+
+def move_the_clock(scene: Scene) -> None:
+    """API, workers and what they start live an hour or less in the past or the future for a while, and come back."""
+    scene.a_child()
+    scene.site.clock.move(scene.random.choice(CLOCK_MOVES_SECONDS))
+    try:
+        scene.somebody_asks()
+        scene.site.pause(scene.random.uniform(2, 6))
+    finally:
+        scene.site.clock.move(0)
+
+
+KINDS: Mapping[str, Callable[[Scene], None]] = {
+    "kill -9: the child": kill_the_child,
+    "kill -9: a worker": kill_a_worker,
+    "kill -9: the API": kill_the_api,
+    "kill -9: the queue's server, its data kept": kill_the_queue,
+    "kill -9: the queue's server, its data lost": kill_the_queue_and_its_data,
+    "SIGSTOP: a worker, past its lease": stop_a_worker,
+    "disk full: no file of the child may grow": limit_files_of_the_child,
+    "disk full: a file system without space": fill_the_disk,
+    "database locked by another process": lock_the_database,
+    "messages repeated": repeat_messages,
+    "messages dropped": drop_messages,
+    "clock moved and moved back": move_the_clock,
+}
+
+
+def why_not(kind: str, disk: Path | None) -> str:
+    """Why a kind cannot be injected here; empty where it can."""
+    if KINDS[kind] is fill_the_disk and disk is None:
+        return "a file system is mounted for it in the long form alone, by root"
+    return clock.WHY_NOT if KINDS[kind] is move_the_clock else ""
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path | None]:
+    """A file system of its own in a folder; None where this user may not mount one. After a failure a copy is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        yield None
+        return
+    try:
+        yield folder
+    except BaseException:
+        shutil.copytree(folder, folder.with_name(f"{folder.name}-as-it-was"), symlinks=True, ignore=_sockets)
+        raise
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+_DISK_BYTES = 4_000_000_000
+
+
+@contextmanager
+def _full(disk: Path) -> Iterator[None]:
+    space = os.statvfs(disk)
+    used = (space.f_blocks - space.f_bfree) * space.f_frsize
+    _resize(disk, used)
+    try:
+        yield
+    finally:
+        _resize(disk, _DISK_BYTES)
+
+
+def _resize(disk: Path, size: int) -> None:
+    for _ in range(20):
+        done = subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], capture_output=True, check=False)
+        if done.returncode == 0:
+            return
+        size += 65_536  # something was written meanwhile
+    raise AssertionError(done.stderr)
+
+
+def _sockets(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if Path(folder, name).is_socket()]
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return []
+
+
+_SQLITE = """
+import sqlite3, sys, time
+from sqlalchemy import make_url
+connection = sqlite3.connect(make_url(sys.argv[1]).database, timeout=60, isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("held", flush=True)
+time.sleep(float(sys.argv[2]))
+connection.rollback()
+"""
+_POSTGRESQL = """
+import sys, time
+from sqlalchemy import create_engine, text
+with create_engine(sys.argv[1]).begin() as connection:
+    connection.execute(text("LOCK TABLE tasks, audit_events IN EXCLUSIVE MODE"))
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
