@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from app.api import denials, errors
 from app.api.event_streams import Follower
-from app.api.middleware import BodyLimit, HostCheck, RequestIds
+from app.api.middleware import BodyLimit, HeaderLimit, HostCheck, RequestIds
 from app.api.request_numbers import CountRequests
 from app.api.routes import ROUTERS
 from app.monitor.exporter import RequestNumbers
@@ -26,6 +26,7 @@ from app.settings import Settings, get_settings
 
 MAX_BODY_BYTES = 1_000_000
 """Of everything but uploads."""
+MAX_HEAD_BYTES = 32_768
 _ASKED_WITH = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Range",
 )  # fmt: skip
@@ -51,6 +52,8 @@ def create_app(platform: Platform | None = None) -> FastAPI:
         version="1",
         description="LoRA fine-tuning: data, training, experiments and audit for several people.",
         lifespan=lifespan,
+        # Behind a proxy that speaks TLS, the address it would lead to is one without.
+        redirect_slashes=False,
     )
     if platform:
         app.state.platform = platform
@@ -71,6 +74,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
             expose_headers=[*_ANSWERED_WITH],
         )
     app.add_middleware(HostCheck, allowed=settings.allowed_hosts)
+    app.add_middleware(HeaderLimit, limit=MAX_HEAD_BYTES)
     app.add_middleware(RequestIds)
     app.add_middleware(CountRequests, numbers=app.state.request_numbers)
     return app

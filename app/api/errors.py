@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.api.headers import headers_of
 from app.domain import errors
 from app.domain.errors import PlatformError
 from app.schemas.problem import Problem, ProblemPlace
@@ -160,4 +161,5 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _crashed(request: Request, error: Exception) -> JSONResponse:
     logger.error("request %s failed", request_id_of(request), exc_info=error)
     detail = "the server failed to answer; its log has the reason under this request id"
-    return problem(request, 500, "server.failed", detail)
+    # This is answered outside of all middleware, which adds them elsewhere.
+    return problem(request, 500, "server.failed", detail, headers=headers_of(request_id_of(request)))

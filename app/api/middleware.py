@@ -1,5 +1,6 @@
-"""ASGI middleware that every request passes: an id, a limit on its body, and headers that keep browsers careful."""
+"""ASGI middleware that every request passes: an id, limits on head and body, and headers that keep browsers careful."""
 
+import re
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -8,18 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import problem
+from app.api.headers import headers_of
 
-REQUEST_ID = "X-Request-ID"
-
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_DOCS = ("/docs", "/redoc")
+_DOCS = {"/docs", "/docs/oauth2-redirect", "/redoc"}
 """Pages for browsers, which load their script and style from elsewhere."""
 
 
@@ -40,8 +32,8 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
-                wanted = {REQUEST_ID: request_id, **SECURITY_HEADERS}
-                if scope["path"].startswith(_DOCS):
+                wanted = headers_of(request_id)
+                if scope["path"] in _DOCS:
                     del wanted["Content-Security-Policy"]
                 for name, value in wanted.items():
                     if name.lower().encode() not in present:
@@ -50,6 +42,21 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, answer)
+
+
+class HeaderLimit:
+    """A head that is too long is refused; a server stops reading one sooner, unless all of it comes at once."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it with 431."""
+        if scope["type"] != "http" or sum(len(name) + len(value) for name, value in scope["headers"]) <= self._limit:
+            await self._app(scope, receive, send)
+            return
+        detail = f"the headers are longer than {self._limit} bytes"
+        await problem(Request(scope), 431, "request.headers_too_large", detail)(scope, receive, send)
 
 
 class BodyLimit:
@@ -104,4 +111,5 @@ class HostCheck:
 def _host_of(scope: Scope) -> str:
     """The Host header without its port, in lower case."""
     host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-    return host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
+    name, colon, port = host.rpartition(":")
+    return name if colon and re.fullmatch(r"[0-9]{0,5}", port) else host

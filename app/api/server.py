@@ -10,15 +10,18 @@ import logging
 import resource
 import signal
 import socket
+import uuid
 from http import HTTPStatus
 from typing import Any
 
 import h11
 import uvicorn
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from app.api.errors import PROBLEM_JSON
+from app.api.errors import PROBLEM_JSON, RETRY_AFTER_SECONDS
+from app.api.headers import headers_of
 from app.schemas.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: the first request is due."""
         super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            self.app = _too_busy
         self._begun, self._received, self._is_due = self.loop.time(), 0, True
         self._unread_since: float | None = None
         self._clock = self.loop.call_later(CHECK_SECONDS, self._check)
@@ -85,15 +90,30 @@ class PatientProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            title = HTTPStatus(status).phrase
-            body = Problem(title=title, status=status, code=code, detail=detail, request_id="").model_dump()
-            content = json.dumps({name: value for name, value in body.items() if value}).encode()
-            head = (
-                f"HTTP/1.1 {status} {title}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-                f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + content)
+            content, headers = _problem(status, code, detail)
+            head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            head += "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+            self.transport.write(f"{head}\r\n".encode() + content)
         self.transport.close()
+
+
+def _problem(status: int, code: str, detail: str) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of an answer that the application has no part in, and that ends the connection."""
+    request_id = uuid.uuid4().hex
+    title = HTTPStatus(status).phrase
+    body = Problem(title=title, status=status, code=code, detail=detail, request_id=request_id).model_dump()
+    content = json.dumps({name: value for name, value in body.items() if value}).encode()
+    own = {"Content-Type": PROBLEM_JSON, "Content-Length": str(len(content)), "Connection": "close"}
+    return content, {**own, **headers_of(request_id)}
+
+
+async def _too_busy(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answers in the application's place where there are too many connections."""
+    content, headers = _problem(503, "server.busy", "too many clients are connected; try again in a moment")
+    headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": lines})
+    await send({"type": "http.response.body", "body": content})
 
 
 def _allow_open_files(wanted: int) -> None:
@@ -122,7 +142,6 @@ def serve(app: Any, listening: socket.socket) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,

@@ -25,6 +25,12 @@ LogBytes = Annotated[int, Query(ge=16, le=MAX_LOG_BYTES, description="bytes to r
 Offset = Annotated[
     int, Query(ge=-(2**53), le=2**53, description="the first byte; a negative one counts from the end of the log")
 ]
+_TEXT = {"type": "string"}
+_EVENT = {
+    "type": "object",
+    "properties": {"event": _TEXT, "data": _TEXT | {"contentMediaType": "application/json"}, "id": _TEXT},
+    "required": ["event", "data"],
+}
 LastEventId = Annotated[
     int | None, Header(alias="Last-Event-ID", ge=0, le=2**53, description="the `id` of the last event that was read")
 ]
@@ -90,7 +96,7 @@ def read_metrics(platform: PlatformDep, task_id: TaskId, wanted: WantedPointsDep
 
 @router.get(
     "/events",
-    response_class=EventStream,
+    response_class=Response,
     status_code=200,
     operation_id="task_events",
     dependencies=READ,
@@ -98,7 +104,7 @@ def read_metrics(platform: PlatformDep, task_id: TaskId, wanted: WantedPointsDep
         200: {
             "description": "`task` (as GET /task/{task_id}) whenever state or stage change; each event of the run by "
             "its type (`stage`, `step`, `eval`, `checkpoint`, `warning` ...) with its `id`; `end` when it is over",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {EventStream.media_type: {"itemSchema": _EVENT}},
         },
         204: {"description": "The task has ended and `Last-Event-ID` is its last event: there is nothing to follow"},
         **problems(401, 403, 404, 422, 429, 503),
