@@ -103,6 +103,12 @@ class Recorder:
         with self.database.read() as session:
             return tasks.standing(session, self.claim.task_id, self.claim.token)
 
+    def is_lease(self, expires_at: datetime | None) -> bool:
+        """Whether the lease is still the one that was seen before, so nobody has renewed it since."""
+        with self.database.read() as session:
+            task = tasks.get(session, self.claim.task_id)
+        return task is not None and (task.token, task.lease_expires_at) == (self.claim.token, expires_at)
+
     def finish(self, finished: RunFinished) -> TaskState | None:
         """Record how the attempt ended, with the scores it left; the task's state then, None when the claim is lost."""
         with self.database.write() as session:

@@ -4,7 +4,9 @@ Several workers may call this; of all of them one does it at a time, under a lea
 """
 
 import logging
+import time
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from app.db.repositories import leases, task_queue, tasks
@@ -12,13 +14,15 @@ from app.db.tables import TaskRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict, PlatformError
 from app.domain.task import TaskKind
+from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.services import dispatch
 from app.services.execution import directory_of
 from app.services.lost_runs import has_died, is_in_use
 from app.services.platform import Platform
 from app.services.queued_recording import QueuedRecorder
-from app.services.recording import complete_ending, ending, lost
+from app.services.recording import complete_ending, ending
+from app.services.recording import lost as lost_run
 
 logger = logging.getLogger(__name__)
 
@@ -35,47 +39,80 @@ def sweep_seconds(platform: Platform) -> float:
     return min(10.0, platform.settings.lease_seconds / 4)
 
 
-def sweep(platform: Platform) -> bool:
-    """Do what is due, unless another process does it or has just done it; whether it was done here."""
+class LeaseWatch:
+    """Notices leases that nobody renews, by the seconds that pass here: clocks of machines differ, and are moved."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[object, float]] = {}
+
+    def unrenewed(self, started: Sequence[TaskRow], lease_seconds: float) -> set[str]:
+        """Of the running tasks those whose lease has been the same for as long as a lease lasts."""
+        now, before = self._clock(), self._seen
+        self._seen = {}
+        for task in started:
+            lease = (task.token, task.lease_expires_at)
+            known = before.get(task.id)
+            self._seen[task.id] = known if known is not None and known[0] == lease else (lease, now)
+        return {task_id for task_id, (_, since) in self._seen.items() if now - since >= lease_seconds}
+
+
+_WATCH = LeaseWatch()
+
+
+def sweep(platform: Platform, watch: LeaseWatch = _WATCH) -> bool:
+    """Do what is due, unless another process does it or has just done it; whether it was done here.
+
+    Call it again and again: a lease that runs out is only noticed by who has looked before.
+    """
+    lost = find_lost(platform, watch)
     every = timedelta(seconds=0.9 * sweep_seconds(platform))
     database = platform.installation.database
     with database.write() as session:
         if not leases.take(session, "sweep", HOLDER, timedelta(minutes=1), every=every):
             return False
-    recover_lost(platform)
+    recover(platform, lost)
     resend(platform)
     with database.write() as session:
         leases.done(session, "sweep", HOLDER)
     return True
 
 
-def recover_lost(platform: Platform) -> list[str]:
-    """Take running tasks from workers that are not heard of any more; the tasks that were taken."""
+Lost = list[tuple[TaskRow, RunDirectory]]
+
+
+def find_lost(platform: Platform, watch: LeaseWatch) -> Lost:
+    """Running tasks whose worker is not heard of any more, with their directories."""
     with platform.installation.database.read() as session:
         started = tasks.started_tasks(session, queued=True)
+    unrenewed = watch.unrenewed([task for task, _ in started], platform.settings.lease_seconds)
+    found = [(task, directory_of(platform.installation.results_dir, task, run_dir)) for task, run_dir in started]
+    # A worker that has died on this machine is known to be dead at once; its child may still be saving.
+    return [(task, run) for task, run in found if task.id in unrenewed or (has_died(task) and not is_in_use(run))]
+
+
+def recover(platform: Platform, lost: Lost) -> list[str]:
+    """Take running tasks from workers that are not heard of any more; the ids of those that were taken."""
     taken = []
-    for task, run_dir in started:
+    for task, run in lost:
         try:
-            if _recover(platform, task, run_dir):
+            if _recover(platform, task, run):
                 taken.append(task.id)
         except PlatformError as error:
             logger.warning("task %s cannot be taken from its worker now: %s", task.id, error.message)
     return taken
 
 
-def _recover(platform: Platform, task: TaskRow, run_dir: str | None) -> bool:
-    run = directory_of(platform.installation.results_dir, task, run_dir)
-    expired = tasks.lease_expired(task, utc_now())
-    # A worker that has died on this machine is known to be dead at once; its child may still be saving.
-    if not expired and not (has_died(task) and not is_in_use(run)):
-        return False
+def _recover(platform: Platform, task: TaskRow, run: RunDirectory) -> bool:
     recorder = QueuedRecorder(platform, task, run)
     try:
         recorder.take_new()
+        if not recorder.is_lease(task.lease_expires_at):
+            return False  # it was heard of, meanwhile
     except Conflict:
         return False  # somebody was faster
     where = f"worker {task.pid} on {task.hostname}"
-    fallback = lost(f"{where} was not heard of any more")
+    fallback = lost_run(f"{where} was not heard of any more")
     state = recorder.finish(ending(read_events(run.events), task.attempt) or complete_ending(run) or fallback)
     if state is not None:
         logger.warning("task %s: %s was not heard of any more; it is %s now", task.id, where, state)

@@ -26,7 +26,7 @@ from app.services.execution import execute_next
 from app.services.installation import Installation
 from app.services.platform import Platform, open_platform
 from app.services.supervisor import StopRequest
-from app.settings import Settings
+from app.settings import Settings, get_settings
 from app.tasks.broker import running_broker
 from app.tasks.queue import CeleryQueue
 
@@ -132,7 +132,8 @@ class House:
 
 def build_house(folder: Path, stored: Path, *, engine: bool = False, **given: Any) -> House:
     """An installation in a folder; without `engine` the stand-in plays it."""
-    settings = Settings(**{"results_dir": folder / "results", "retry_seconds": 0.1, **given})
+    usual = {"results_dir": folder / "results", "retry_seconds": 0.1, "database_url": get_settings().database_url}
+    settings = Settings(**{**usual, **given})
     shutil.copytree(stored, settings.results_dir, dirs_exist_ok=True)
     platform = open_platform(settings, CeleryQueue(settings), passwords=CHEAP)
     mode_file = folder / "mode"

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.db.repositories import metrics, tasks
+from app.db.tables import LeaseRow
 from app.db.tables.base import utc_now
 from app.domain.events import RunFinished, StageChanged
 from app.domain.task import Stage, TaskState
@@ -36,8 +37,13 @@ def recorder(house: House, task_id: str) -> QueuedRecorder:
     return QueuedRecorder(house.platform, house.task(task_id), run)
 
 
-def expire(house: House, task_id: str) -> None:
-    house.change(task_id, lease_expires_at=utc_now() - timedelta(seconds=1))
+def sweep_after_the_lease(house: House) -> list[str]:
+    """What is taken from workers by somebody who has looked twice, a lease apart."""
+    now = [0.0]
+    watch = sweeper.LeaseWatch(lambda: now[0])
+    assert sweeper.find_lost(house.platform, watch) == []
+    now[0] = house.platform.settings.lease_seconds
+    return sweeper.recover(house.platform, sweeper.find_lost(house.platform, watch))
 
 
 def test_a_frozen_worker_loses_its_task_and_writes_nothing_when_it_wakes(
@@ -63,12 +69,27 @@ def test_a_frozen_worker_loses_its_task_and_writes_nothing_when_it_wakes(
 
 def test_a_task_whose_lease_has_run_out_is_given_to_another_worker(house: House) -> None:
     task_id = claimed(house, 1, "elsewhere")
-    assert sweeper.recover_lost(house.platform) == []
-    expire(house, task_id)
-    assert sweeper.recover_lost(house.platform) == [task_id]
+    assert sweep_after_the_lease(house) == [task_id]
     task = house.task(task_id)
     assert (task.state, task.error_code, task.failures) == ("RETRY", "run.lost", 1)
     assert "worker 1 on elsewhere" in (task.error_detail or "")
+
+
+def test_a_lease_that_is_renewed_is_nobody_elses_whatever_a_clock_says(house: House) -> None:
+    task_id = claimed(house, 1, "elsewhere")
+    house.change(task_id, lease_expires_at=utc_now() - timedelta(days=1))
+    now, lease = [0.0], house.platform.settings.lease_seconds
+    watch = sweeper.LeaseWatch(lambda: now[0])
+    for second in range(0, int(3 * lease), int(lease / 4)):
+        now[0] = second
+        assert sweeper.find_lost(house.platform, watch) == []
+        house.change(task_id, lease_expires_at=utc_now() - timedelta(days=1) + timedelta(seconds=second))
+    sweeper.find_lost(house.platform, watch)
+    now[0] += lease
+    lost = sweeper.find_lost(house.platform, watch)
+    assert [task.id for task, _ in lost] == [task_id]
+    house.change(task_id, lease_expires_at=utc_now())
+    assert sweeper.recover(house.platform, lost) == [], "it was renewed while somebody was about to take it"
 
 
 def test_what_a_dead_worker_had_finished_is_not_done_again(house: House) -> None:
@@ -77,8 +98,7 @@ def test_what_a_dead_worker_had_finished_is_not_done_again(house: House) -> None
     run.path.mkdir()
     append_event(run.events, RunFinished(state=TaskState.SUCCESS, attempt=1))
     run.metrics.write_text(json.dumps({"eval": {"accuracy": 0.8}}))
-    expire(house, task_id)
-    sweeper.recover_lost(house.platform)
+    sweep_after_the_lease(house)
     assert house.task(task_id).state == "SUCCESS"
     assert house.audit("task.finish") == [(f"task:{task_id}", "success")]
 
@@ -86,16 +106,14 @@ def test_what_a_dead_worker_had_finished_is_not_done_again(house: House) -> None
 def test_a_cancelled_task_of_a_dead_worker_is_not_given_to_another(house: House) -> None:
     task_id = claimed(house, 1, "elsewhere")
     house.change(task_id, cancel_requested_at=utc_now())
-    expire(house, task_id)
-    sweeper.recover_lost(house.platform)
+    sweep_after_the_lease(house)
     assert house.task(task_id).state == "REVOKED"
 
 
 def test_a_stale_worker_writes_nothing(house: House) -> None:
     task_id = claimed(house, 1, "elsewhere")
     stale = recorder(house, task_id)
-    expire(house, task_id)
-    sweeper.recover_lost(house.platform)
+    sweep_after_the_lease(house)
     run = house.run(task_id)
     run.path.mkdir()
     append_event(run.events, StageChanged(stage=Stage.EVALUATING))
@@ -122,6 +140,10 @@ def test_the_sweep_is_done_by_one_process_at_a_time(house: House) -> None:
         assert leases.done(session, "duty", "one")
         assert leases.take(session, "duty", "two", timedelta(minutes=1), every=every)
         assert not leases.done(session, "duty", "one")
+        ahead = session.get_one(LeaseRow, "duty")
+        ahead.expires_at = ahead.done_at = utc_now() + timedelta(hours=5)
+    with house.platform.installation.database.write() as session:
+        assert leases.take(session, "duty", "one", timedelta(minutes=1), every=every), "a clock was wrong"
 
 
 def test_an_attempt_takes_the_directory_over_from_the_one_before(house: House) -> None:
