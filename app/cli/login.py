@@ -90,6 +90,8 @@ def _with_key(client: "Client", key: str) -> "Entry":
     from app.client.credentials import Entry
     from app.client.sign_in import WithApiKey
 
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidInput("what is on stdin is no API key", hint="pipe in one line, as `POST /me/api-keys` gave it")
     client.connection.sign_in = WithApiKey(SecretStr(key))
     return Entry(username=client.me.show().username, api_key=SecretStr(key))
 

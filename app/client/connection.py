@@ -20,7 +20,7 @@ from app.client.address import is_loopback, normalise
 from app.client.credentials import Tokens
 from app.client.retrying import IN_PROGRESS, Retrying
 from app.client.sign_in import Nobody, Renew, SignIn, how_to_sign_in
-from app.domain.errors import PlatformError, Unauthenticated
+from app.domain.errors import InvalidInput, PlatformError, Unauthenticated
 
 Answer = TypeVar("Answer")
 Params = Mapping[str, Any]
@@ -76,7 +76,7 @@ class Connection:
         self.sign_in: SignIn = sign_in or Nobody()
         self.renew: Renew = _cannot_renew
         self.retrying, self._sleep = retrying or Retrying(), sleep
-        host = httpx.URL(self.server).host
+        host = _host_of(self.server)
         # A proxy of the environment has no business between two processes of one machine.
         self._http = httpx.Client(
             base_url=self.server + "/",
@@ -196,6 +196,13 @@ class Connection:
             self._remembered.move_to_end(url)
             while len(self._remembered) > MAX_REMEMBERED:
                 self._remembered.popitem(last=False)
+
+
+def _host_of(server: str) -> str:
+    try:
+        return httpx.URL(server).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise InvalidInput(f"{server!r} is no address of a server: {error}", hint="check its name") from error
 
 
 def read_as(response: httpx.Response, content: bytes, kind: type[Answer]) -> Answer:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.domain.errors import InvalidInput, NotFound
+from tests.api_server import ApiServer
+from tests.cli.test_remote_train import Worker, there, worker  # noqa: F401 - fixtures
 
 TEXTS = ["I loved it", "never again, 太糟了"]
 
@@ -163,3 +166,30 @@ def test_texts_and_a_file_are_not_mixed(predict: Callable[..., str], tmp_path: P
 def test_a_text_that_is_not_utf8_is_named(predict: Callable[..., str]) -> None:
     with pytest.raises(InvalidInput, match="text 2 is not valid UTF-8"):
         predict("I loved it", b"caf\xe9".decode("utf-8", "surrogateescape"))
+
+
+def test_a_file_is_classified_the_same_on_a_server(
+    results: Path,
+    finetune: Callable[..., Any],
+    api_server: ApiServer,
+    there: Callable[..., Any],  # noqa: F811
+    worker: Worker,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    finetune("experiments", "import", str(results / "tiny-001"))
+    finetune("experiments", "assign", "tiny-001", "ada")
+    source = tmp_path / "texts.csv"
+    source.write_text('id,text\n1,I loved it\n2,再也不去\n3,"never, ever again"\n', encoding="utf-8")
+    written = {}
+    for place, run in (("here", finetune), ("there", there)):
+        out = tmp_path / f"{place}.csv"
+        answer = run("predict", "--file", str(source), "--out", str(out), "--run", "tiny")
+        assert answer.status == 0, answer.err
+        assert answer.err == f"3 predictions written to {out}\n"
+        written[place] = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    for here, over_http in zip(written["here"], written["there"], strict=True):
+        assert float(over_http.pop("probability")) == pytest.approx(float(here.pop("probability")), abs=1e-4)
+        assert over_http == here
+    answer = there("predict", "some words")
+    assert answer.status == 2
+    assert "a server classifies files" in answer.err

@@ -130,9 +130,19 @@ def test_a_password_does_not_travel_in_the_open_unless_it_is_asked_for(typed: An
     assert "--insecure-http" in answer.err
 
 
+def test_what_is_no_api_key_is_not_sent(api_server: ApiServer, home: Path, typed: Any, finetune: Finetune) -> None:
+    for key in ("ft_schlüssel\n", "two words\n"):
+        typed(key)
+        answer = finetune("login", "--server", api_server.address, "--api-key-stdin")
+        assert answer.status == 2
+        assert answer.err.startswith("error: what is on stdin is no API key\n")
+    assert not home.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("login", "--server", "https://xn--0.example"), "no address of a server"),
         (("login",), "which server?"),
         (("login", "--server", "http://127.0.0.1:1"), "whose account?"),
         (("login", "--server", "http://127.0.0.1:1", "--username", "ada"), "nobody is there to type a password"),
