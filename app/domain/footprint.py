@@ -48,6 +48,15 @@ UNKNOWN_SIZE = ModelSize(num_parameters=340_000_000, num_layers=24, hidden_size=
 """Of a model nobody described: that of a large BERT."""
 
 
+PREDICTION_BYTES = 256 * MIB
+"""Batches of texts on their way through, and a part of the file."""
+
+
+def estimate_prediction_bytes(size: ModelSize) -> int:
+    """Peak memory of labelling a file, of which only a part is held at a time."""
+    return int(MARGIN * (RUNTIME_BYTES + BYTES_A_WEIGHT * size.num_parameters + PREDICTION_BYTES))
+
+
 def estimate_memory_bytes(
     size: ModelSize, *, rank: int, batch_size: int, num_tokens: int, num_texts: int, mean_tokens: float
 ) -> int:

@@ -6,6 +6,7 @@ from pathlib import PurePath
 from pydantic import ValidationError
 
 from app.db.repositories import tasks, uploads
+from app.domain import footprint
 from app.domain.errors import Conflict, InvalidInput, NotFound, StorageError
 from app.domain.principal import Caller
 from app.domain.task import TaskKind, TaskState
@@ -42,7 +43,9 @@ def submit(platform: Platform, caller: Caller, upload: Upload, form: PredictForm
     task_id = str(uuid.uuid4())
     with platform.installation.database.write() as session:
         uploads.change(session, upload.id, state=uploads.QUEUED, filename=file.shown, task_id=task_id)
-    submission.submit_work(platform, caller, TaskKind.PREDICT, payload, task_id=task_id)
+    size = footprint.KNOWN_SIZES.get(record.experiment.base_model, footprint.UNKNOWN_SIZE)
+    memory = footprint.estimate_prediction_bytes(size)
+    submission.submit_work(platform, caller, TaskKind.PREDICT, payload, memory_bytes=memory, task_id=task_id)
     upload.is_handed_over = True
     return Accepted(task_id=task_id, experiment=None, status=TaskState.PENDING)
 

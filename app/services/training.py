@@ -190,7 +190,8 @@ def resume(installation: Installation, name: str, interface: Interface) -> Outco
     with installation.database.write() as session:
         record = experiments.get(session, name)
         task = record.task if record else None
-        if record is None or task is None or not tasks.reopen(session, task.id):
+        # From here on this process alone goes on with it, whoever had asked for it.
+        if record is None or task is None or not tasks.reopen(session, task.id, is_queued=False):
             raise locked
         claim = _claim(session, run, task.id, record.experiment.id)
     return _supervise(installation, run, claim, interface)

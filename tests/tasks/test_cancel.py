@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import Conflict
-from app.services import submission
+from app.services import submission, training
+from app.services.supervisor import StopRequest
+from app.services.training import Interface
 from app.tasks.broker import running_broker
 from app.tasks.heartbeat import Heartbeat, any_fresh, main
 from tests.tasks.conftest import House, WorkerProcess, build_house, wait_for
@@ -89,6 +91,18 @@ def test_what_has_ended_is_neither_cancelled_nor_done_again(house: House) -> Non
     with pytest.raises(Conflict) as caught:
         submission.retry(house.platform, house.caller(), waiting)
     assert caught.value.code == "task.not_ended"
+
+
+def test_a_run_that_somebody_goes_on_with_on_the_command_line_is_no_workers_any_more(house: House) -> None:
+    house.mode("bad_data")
+    task_id = house.submit()
+    house.work()
+    house.mode("succeed")
+    nobody = Interface(began=lambda run: None, event=lambda event: None, stop=StopRequest())
+    outcome = training.resume(house.platform.installation, house.run(task_id).name, nobody)
+    assert outcome.state == "SUCCESS"
+    task = house.task(task_id)
+    assert (task.state, task.is_queued, task.attempt) == ("SUCCESS", False, 2)
 
 
 def test_a_probe_believes_only_a_fresh_sign_of_a_living_worker(
