@@ -20,10 +20,9 @@ from sqlalchemy import select
 from app.db.tables import TaskRow
 from app.domain.task import MAX_FAILURES, TaskState
 from app.services.verification import verify_run
-from app.tasks.broker import is_ready
 from tests.chaos.injections import KINDS, Scene, why_not
 from tests.chaos.invariants import Invariants, Watcher
-from tests.chaos.site import running
+from tests.chaos.site import QUEUE, running
 from tests.chaos.visitors import PASSWORD, Visitors
 from tests.tasks.conftest import REPOSITORY, House, build_house
 from tests.tasks.test_real_workers import outcome
@@ -160,7 +159,7 @@ class Campaign:
             return False
         if not all(TaskState(row.state).is_final for row in rows) or self.site.children():
             return False
-        return is_ready(self.site.broker.url)
+        return self.site.programs[QUEUE].is_ready
 
     def _check(self) -> None:
         wrong = [*self.invariants.broken(self.visitors.jobs), *self.watcher.wrong, *self.site.died]

@@ -166,7 +166,9 @@ def fill_the_disk(scene: Scene) -> None:
     with _full(scene.disk):
         scene.somebody_asks()
         scene.site.pause(scene.random.uniform(1, 4))
-    scene.site.programs[QUEUE].start_at = time.monotonic()
+    scene.site.pause(1.0)
+    if (queue := scene.site.programs[QUEUE]).process is not None:
+        queue.was_killed = False  # it lives, or has been started again
 
 
 def lock_the_database(scene: Scene) -> None:

@@ -13,8 +13,8 @@ from tests.chaos.campaign import campaign
 from tests.chaos.injections import small_disk
 
 SEED = int(os.environ.get("CHAOS_SEED") or 1)
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 9)
-TIMES_A_ROUND = 2
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 6)
+TIMES_A_ROUND = 3
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from app.cli.listening import listen
+from app.domain.errors import StorageError
 from app.settings import Settings
 from app.tasks.broker import EmbeddedBroker
 from tests.chaos.clock import Clock
@@ -35,6 +36,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     start_at: float = 0.0
     was_killed: bool = False
+    is_ready: bool = False
 
 
 @dataclass
@@ -76,9 +78,19 @@ class Site:
                     program.start_at = time.monotonic() + 0.5
                 program.process = None
             if program.process is None and time.monotonic() >= program.start_at:
-                with program.log.open("ab") as output:
-                    program.process = program.start(output.fileno())
-                program.was_killed = False
+                self._start(program)
+        queue = self.programs[QUEUE]
+        if queue.process is not None and not queue.is_ready:
+            queue.is_ready = self.broker.is_ready()
+
+    def _start(self, program: Program) -> None:
+        try:
+            with program.log.open("ab") as output:
+                program.process = program.start(output.fileno())
+        except StorageError:
+            program.start_at = time.monotonic() + 0.5  # the disk is full still
+        else:
+            program.was_killed = program.is_ready = False
 
     def wait(self, holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
         """Return as soon as something holds, keeping everything running meanwhile."""
