@@ -116,8 +116,3 @@ def test_a_probe_believes_only_a_fresh_sign_of_a_living_worker(
     assert not heartbeat.is_ready()
     heartbeat.path.write_text("999999999 ready")
     assert not any_fresh(house.platform.settings)
-
-
-def test_a_started_worker_is_ready_once_it_takes_messages(served: House, start_worker: StartWorker) -> None:
-    start_worker(served, "third")
-    assert wait_for(Heartbeat(served.platform.settings, "third").is_ready)
