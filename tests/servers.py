@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -63,16 +64,20 @@ def _newest_binaries() -> Path:
 
 
 def _as_server_user(folder: Path) -> list[str]:
-    """The start of a command for somebody other than root, as whom PostgreSQL refuses to run; the folder is theirs."""
+    """The start of a command for somebody other than root, as whom PostgreSQL refuses to run; the folder is theirs.
+
+    What is started ends with this process, whatever that dies of.
+    """
+    ends_with_us = ["setpriv", "--pdeathsig=INT"]
     if os.getuid() != 0:
-        return []
+        return [*ends_with_us, "--"] if shutil.which("setpriv") else []
     for name in UNPRIVILEGED_USERS:
         try:
             user = pwd.getpwnam(name)
         except KeyError:
             continue
         os.chown(folder, user.pw_uid, user.pw_gid)
-        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
+        return [*ends_with_us, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
     pytest.skip("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
 
 
@@ -179,7 +184,10 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"redis://:a%20secret@127.0.0.1:{port}/0"
     server = subprocess.Popen(
-        [program, "--port", str(port), "--bind", "127.0.0.1", "--requirepass", "a secret", "--save", ""],
+        [
+            *(sys.executable, "-m", "app.services.child", str(os.getpid()), program),
+            *("--port", str(port), "--bind", "127.0.0.1", "--requirepass", "a secret", "--save", ""),
+        ],
         cwd=tmp_path_factory.mktemp("redis"),
         stdout=subprocess.DEVNULL,
     )

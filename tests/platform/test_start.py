@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.platform.conftest import Started, wait_until, wait_until_gone
+from tests.platform.conftest import PATIENCE_SECONDS, Started, wait_until, wait_until_gone
 from tests.servers import free_port
 
 BROKER, API, WORKER = "valkey-server", "app.main", "app.cli worker"
@@ -53,7 +53,7 @@ def test_a_port_that_is_taken_is_reported_before_anything_starts(
 ) -> None:
     taken = platform.url.rpartition(":")[2]
     other = Started(tmp_path, {"API_PORT": free_port(), "RESULTS_DIR": "other"} | {variable: taken})
-    assert other.process.wait(60) == 1
+    assert other.process.wait(PATIENCE_SECONDS) == 1
     assert f"error: port {taken} is taken by " in other.terminal
     assert f"set {variable} in .env" in other.terminal
     assert not (tmp_path / "other" / "experiments.db").exists()
@@ -61,7 +61,7 @@ def test_a_port_that_is_taken_is_reported_before_anything_starts(
 
 def test_what_is_wrong_with_the_settings_is_one_error(tmp_path: Path) -> None:
     wrong = Started(tmp_path, {"API_PORT": free_port(), "RESULTS_DIR": "results", "ENVIRONMENT": "production"})
-    assert wrong.process.wait(60) == 2
+    assert wrong.process.wait(PATIENCE_SECONDS) == 2
     assert "error: ENVIRONMENT=production: JWT_SECRET is not set" in wrong.terminal
 
 
@@ -74,7 +74,7 @@ def test_a_server_that_does_not_answer_is_named_before_anything_starts(
 ) -> None:
     settings = {"API_PORT": free_port(), "RESULTS_DIR": "results", variable: address.format(port=free_port())}
     started = Started(tmp_path, settings)
-    assert started.process.wait(60) == 1
+    assert started.process.wait(PATIENCE_SECONDS) == 1
     assert f"check {variable}" in started.terminal
 
 
@@ -122,7 +122,7 @@ def test_finetune_stop_stops_everything(platform: Started) -> None:
     left = platform.family()
     stopped = platform.run("stop")
     assert stopped.returncode == 0, stopped.stderr
-    assert platform.process.wait(60) == 0
+    assert platform.process.wait(PATIENCE_SECONDS) == 0
     assert "everything has stopped" in platform.terminal
     wait_until_gone(left)
     with pytest.raises(httpx.ConnectError):
