@@ -63,8 +63,10 @@ def _sure() -> None:
     """Nothing to make sure of."""
 
 
-def next_attempt(run: RunDirectory, token: str, make_sure: Callable[[], None] = _sure) -> Attempt:
+def next_attempt(run: RunDirectory, token: str, make_sure: Callable[[], None] = _sure, *, at_least: int = 1) -> Attempt:
     """Take the run over: from now on earlier attempts may not write.
+
+    Its number is above that of the last one, and `at_least` so high: attempts may have failed before they got here.
 
     `make_sure` raises where the right to do so was lost. Nobody else takes the run over between that and the writing,
     so of two that try, the one whose right is newer comes last.
@@ -76,7 +78,7 @@ def next_attempt(run: RunDirectory, token: str, make_sure: Callable[[], None] = 
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         make_sure()
         current = read_attempt(run)
-        attempt = Attempt(number=current.number + 1 if current else 1, token=token)
+        attempt = Attempt(number=max(at_least, current.number + 1 if current else 1), token=token)
         write_json(run.attempt, attempt.model_dump())
     finally:
         os.close(descriptor)

@@ -117,7 +117,8 @@ class _Attempt:
             write_order(run, order)
         elif not is_run(run.path):
             write_bytes_atomic(run.config, dump_config(TrainConfig.model_validate(config)))
-        recorder.begin(next_attempt(run, recorder.claim.token, recorder.renew).number)
+        attempt = next_attempt(run, recorder.claim.token, recorder.renew, at_least=self._task.attempt)
+        recorder.begin(attempt.number)
 
     def _supervise(self, recorder: QueuedRecorder) -> RunFinished:
         kind = TaskKind(self._task.kind)

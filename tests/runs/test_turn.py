@@ -99,3 +99,9 @@ def assert_gone(pid: int) -> None:
 def _state(pid: int) -> str:
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout.strip()[:1]
+
+
+def test_the_number_of_an_attempt_never_goes_down_though_earlier_ones_never_came_so_far(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert next_attempt(run, "third", at_least=3).number == 3
+    assert next_attempt(run, "fourth", at_least=1).number == 4
