@@ -48,7 +48,7 @@ check: setup ## what CI runs: format, lint, types, import contracts, tests
 bench: setup ## side-by-side measurements against what one would use instead
 	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
 
-chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=6 seed=1]
+chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=3 seed=1]
 	@CHAOS_ROUNDS="$$rounds" CHAOS_SEED="$$seed" $(BIN)/pytest -s tests/chaos/long_form.py
 
 db-list: setup ## experiments, as a table
