@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.domain.errors import AmbiguousColumns, InvalidInput
+from app.domain.errors import AmbiguousColumns, DataUnreadable, InvalidInput
 from app.domain.train_config import AUTO
 
 # fmt: off
@@ -26,6 +26,8 @@ LABEL_NAMES = frozenset({
 })
 # fmt: on
 MAX_LABEL_CHARS = 80
+MAX_COLUMNS = 20_000
+"""More than a workbook can have. Of a file with more it is not asked what they could be: that takes long."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class ColumnChoice:
     text: str | None
     label: str | None
     reasons: dict[str, str] = field(default_factory=dict)
+
+
+def refuse_too_wide(source: object, num_columns: int) -> None:
+    """DataUnreadable for more than MAX_COLUMNS."""
+    if num_columns > MAX_COLUMNS:
+        raise DataUnreadable(
+            f"{source} has {num_columns:,} columns; at most {MAX_COLUMNS:,} are read",
+            hint="keep the text and the label; or is it the wrong mark that separates them?",
+        )
 
 
 def name_rank(name: str, known: frozenset[str]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from app.data.columns import LABEL_NAMES, TEXT_NAMES, name_rank
+from app.data.columns import LABEL_NAMES, TEXT_NAMES, name_rank, refuse_too_wide
 from app.data.detection import alternatives, choose_dialect, choose_header, choose_mode, column_names, weigh
 from app.data.encoding import OtherLines, Survey, bounded_lines, open_text
 from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
@@ -47,6 +47,7 @@ def read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequenc
         dialect = Dialect("", "plain", 1)
         reasons["format"] = "no separator divides most of its lines, so each line is one text"
     else:
+        refuse_too_wide(path, dialect.num_columns)
         dialect, reasons["delimiter"] = _choose_way(dialect, sample, path, found, max_row_bytes, before.num_lines)
         what = "a label and a text" if dialect.mode in SPLIT else f"{dialect.num_columns} columns"
         reasons["format"] = f"its lines have {what}, separated by {called(dialect.separator)}{before.what}"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.data.columns import LABEL_NAMES, TEXT_NAMES, looks_like_labels, name_rank
+from app.data.columns import LABEL_NAMES, MAX_COLUMNS, TEXT_NAMES, looks_like_labels, name_rank
 from app.data.line_rows import (
     SEPARATORS,
     SPLIT,
@@ -78,6 +78,8 @@ def _fit(lines: Sequence[str], separator: str, mode: Mode) -> _Fit | None:
     if num_columns < 2 or (num_columns != len(cells[0]) > 1 and all(map(_is_known_name, cells[0]))):
         return None  # a header that names fewer columns than the rows have: the separator is in the texts too
     good = [row for row in cells if len(row) == num_columns]
+    if num_columns > MAX_COLUMNS:
+        return _Fit(Dialect(separator, mode, num_columns), len(good) / len(rows), False, False)
     has_header = any(map(_is_known_name, good[0]))
     labels = [c for c in zip(*good, strict=True) if looks_like_labels(c) or looks_like_labels(c[1:])]
     labelled, tidy = has_header or bool(labels), has_header or any(_is_tidy(c[1:]) for c in labels)

@@ -272,3 +272,10 @@ def test_a_column_asked_for_in_a_text_file_is_looked_for(tmp_path: Path) -> None
     path = tmp_path / "in.txt"
     path.write_text("id,text\n1,one text\n2,another text\n", encoding="utf-8")
     assert read(str(path), text_column="text", want_label=False).texts == ["one text", "another text"]
+
+
+def test_a_file_with_very_many_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(",".join(["a"] * 1_000_000) + "\n" + "," * 999_999 + "\n")
+    with pytest.raises(DataUnreadable, match="has 1,000,000 columns; at most 20,000"):
+        read(str(path))
