@@ -16,6 +16,8 @@ export config args exp text rounds seed
 
 BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
+# A file of tests stays in one process; more than four take more memory than they save time.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -33,10 +35,10 @@ logs-local: setup ## the latest run's log
 	@$(PYTHON_IN_VENV) scripts/show_log.py
 
 test: setup ## all tests
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q $(SIDE_BY_SIDE)
 
 test-v: setup ## all tests, one line each
-	@$(BIN)/pytest -v
+	@$(BIN)/pytest -v $(SIDE_BY_SIDE)
 
 check: setup ## what CI runs: format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check .

@@ -94,7 +94,7 @@ def test_the_lock_installs_on_a_machine_without_cuda(repository: Path) -> None:
 
 
 def test_the_tools_of_the_tests_do_not_become_dependencies_of_the_product(repository: Path) -> None:
-    tools = {"pytest", "hypothesis", "ruff", "mypy", "import-linter", "pre-commit"}
+    tools = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter", "pre-commit"}
     assert tools.isdisjoint(Requirement(line).name for line in _project(repository)["dependencies"])
 
 
