@@ -24,8 +24,8 @@ from app.services.health import ReadinessProbe
 from app.services.platform import Platform, open_platform
 from app.settings import Settings, get_settings
 
-MAX_BODY_BYTES = 1_000_000
-"""Of everything but uploads."""
+MAX_BODY_BYTES = 262_144
+"""Of everything but uploads; a body of JSON takes many times its size in memory while it is read."""
 MAX_HEAD_BYTES = 32_768
 _ASKED_WITH = (
     "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID", "Range",

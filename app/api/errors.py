@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -48,6 +49,12 @@ STATUS: dict[type[PlatformError], int] = {
 """Every subclass of PlatformError; a test proves that none is missing."""
 
 RETRY_AFTER_SECONDS = 5
+MAX_PLACES = 100
+"""Faults of one request that are told."""
+MAX_SHOWN = 200
+"""Characters of a key that a client sent."""
+UNREADABLE = "There was an error parsing the body"
+"""FastAPI's words for a body that is no text or has too long a number; whatever else is no JSON it answers with 422."""
 
 
 def status_of(error: PlatformError) -> int:
@@ -138,7 +145,7 @@ def _refused(request: Request, error: PlatformError) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    places = list(_places(error))
+    places = list(islice(_places(error), MAX_PLACES))
     detail = "; ".join(f"{place.pointer or 'the request'}: {place.detail}" for place in places[:5])
     return problem(request, 422, "request.invalid", detail, places=places)
 
@@ -146,13 +153,15 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 def _places(error: RequestValidationError) -> Iterator[ProblemPlace]:
     for fault in error.errors():
         kind, *location = fault["loc"] or ("body",)
-        pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+        pointer = "".join("/" + str(part)[:MAX_SHOWN].replace("~", "~0").replace("/", "~1") for part in location)
         where = pointer if kind == "body" else f"{kind}{pointer}"
         yield ProblemPlace(pointer=where, detail=str(fault["msg"]))
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400 and error.detail == UNREADABLE:
+        return problem(request, 422, "request.invalid", "the body is no JSON in UTF-8")
     code = {404: "not_found", 405: "method.not_allowed", 413: "input.too_large"}.get(error.status_code)
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return problem(request, error.status_code, code or "request.refused", detail, headers=dict(error.headers or {}))

@@ -52,7 +52,10 @@ class HeaderLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it with 431."""
-        if scope["type"] != "http" or sum(len(name) + len(value) for name, value in scope["headers"]) <= self._limit:
+        if (
+            scope["type"] != "http"
+            or sum(len(name) + len(value) + 4 for name, value in scope["headers"]) <= self._limit
+        ):
             await self._app(scope, receive, send)
             return
         detail = f"the headers are longer than {self._limit} bytes"

@@ -79,7 +79,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _describe(key: Key, fault: dict[str, Any], values: Any) -> str:
     if fault["type"] == "extra_forbidden":
-        near = nearest_key(TrainConfig, key)
+        near = nearest_key(TrainConfig, key) if len(key[-1]) <= MAX_SHOWN else None
         known = f"{'.'.join(key[:-1]) or 'a configuration'} has {', '.join(keys_beside(TrainConfig, key))}"
         return "unknown key; " + (f"did you mean {near}?" if near else known)
     if fault["type"] == "value_error":

@@ -19,6 +19,9 @@ from app.services.platform import Platform
 from app.services.task_views import find_task
 
 Place = tuple[str, str]
+MAX_VALUES = 1000
+MAX_SHOWN = 200
+"""Characters of a key that a client sent."""
 
 
 def submit(platform: Platform, caller: Caller, values: Any, *, name: str | None, priority: int) -> Accepted:
@@ -67,6 +70,8 @@ def read_config(platform: Platform, caller: Caller, values: Any) -> TrainConfig:
     """
     if _depth(values) > MAX_DEPTH:
         raise faulty([("", f"nested more than {MAX_DEPTH} deep")])
+    if _num_values(values) > MAX_VALUES:
+        raise faulty([("", f"more than {MAX_VALUES} keys and values")])
     config, faults = check(values)
     if config is not None:
         return config
@@ -79,7 +84,8 @@ def read_config(platform: Platform, caller: Caller, values: Any) -> TrainConfig:
 
 def _places(faults: Sequence[Fault]) -> Iterator[Place]:
     for fault in faults:
-        yield "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in fault.key), fault.message
+        pointer = "".join("/" + part[:MAX_SHOWN].replace("~", "~0").replace("/", "~1") for part in fault.key)
+        yield pointer, fault.message
 
 
 def _without(values: Any, faults: Sequence[Fault]) -> Any:
@@ -121,3 +127,10 @@ def _depth(values: Any) -> int:
         ]
         depth += 1
     return depth
+
+
+def _num_values(values: Any) -> int:
+    """How many keys and values there are in all; of what is not nested too deeply."""
+    if isinstance(values, dict):
+        return len(values) + sum(map(_num_values, values.values()))
+    return 1 + sum(map(_num_values, values)) if isinstance(values, list) else 1
