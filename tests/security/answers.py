@@ -1,7 +1,9 @@
 """What every answer of the API holds to, whoever asked for what: careful headers, an id, nothing of the inside."""
 
+import http.client
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 CAREFUL = {
     "x-content-type-options": "nosniff",
@@ -28,3 +30,45 @@ def check_answer(status: int, headers: Mapping[str, str], body: str, sent: str =
         assert f'"request_id":"{found["x-request-id"]}"' in body.replace('": "', '":"'), body[:500]
         told = [word for word in INSIDE.findall(body) if word.lower() not in sent.lower()]
         assert told == [], body[:500]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def check(self, sent: str = "") -> None:
+        """As `check_answer`."""
+        check_answer(self.status, self.headers, self.body.decode(errors="replace"), sent)
+
+
+class Line:
+    """A connection over which requests go exactly as they are written; opened again when the server has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=240)
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        """Send a request; `_` in a header's name stands for `-`, and an empty Host for none at all."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        host = given.pop("Host", "localhost")
+        connection = self._connection
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        lengths = {"Content-Length": str(len(body))} if body else {}
+        for name, value in (({"Host": host} if host else {}) | given | lengths).items():
+            connection.putheader(name, value)
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        found = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        if answer.will_close:
+            connection.close()
+        return found
