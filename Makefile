@@ -2,12 +2,13 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v check bench chaos db-list serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v check bench chaos security db-list serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
 override config := $(value config)
 override args := $(value args)
+override examples := $(value examples)
 override exp := $(value exp)
 override text := $(value text)
 override rounds := $(value rounds)
@@ -45,12 +46,17 @@ check: setup ## what CI runs: format, lint, types, import contracts, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/bandit -q -r app -c pyproject.toml
 	@$(MAKE) --no-print-directory test
 
 bench: setup ## side-by-side measurements against what one would use instead
 	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
 
-chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=3 seed=1]
+security: setup ## the tests of security in their long form, and Bandit; about half an hour [examples=20]
+	@FINETUNE_SCHEMA_EXAMPLES="$${examples:-20}" $(BIN)/pytest -q tests/security
+	@$(BIN)/bandit -q -r app -c pyproject.toml
+
+chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=17 seed=1]
 	@CHAOS_ROUNDS="$$rounds" CHAOS_SEED="$$seed" $(BIN)/pytest -s tests/chaos/long_form.py
 
 db-list: setup ## experiments, as a table

@@ -27,7 +27,7 @@ from tests.chaos.visitors import PASSWORD, Visitors
 from tests.tasks.conftest import REPOSITORY, House, build_house
 from tests.tasks.test_real_workers import outcome
 
-SECONDS_TO_QUIET = 900.0
+SECONDS_TO_QUIET = 1800.0
 """In an idle machine's minute everything that was submitted has ended; a loaded one takes its time."""
 LEASE_SECONDS = 4
 LONGEST_PAUSE_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""The long form of the campaign, which `make chaos` runs: every kind at least 15 times, 200 together and more.
+"""The long form of the campaign, which `make chaos` runs: every kind 17 times, 204 together, on each database.
 
 It is no part of `make test`, whose files begin with `test_`. CHAOS_SEED repeats a campaign, CHAOS_ROUNDS shortens it.
 """
@@ -13,8 +13,7 @@ from tests.chaos.campaign import campaign
 from tests.chaos.injections import small_disk
 
 SEED = int(os.environ.get("CHAOS_SEED") or 1)
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 3)
-TIMES_A_ROUND = 6
+ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 17)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -29,10 +28,19 @@ def test_the_long_form(
     model = tiny_model("bert", 2, 128)
     with (
         small_disk(tmp_path / "results") as disk,
-        campaign(tmp_path, reviews_store, model, seed=SEED, training_share=0.1, disk=disk, database_url=url) as it,
+        campaign(
+            tmp_path,
+            reviews_store,
+            model,
+            seed=SEED,
+            num_recipes=1,
+            training_share=0.2,
+            disk=disk,
+            database_url=url,
+        ) as it,
     ):
         it.begin()
         for _ in range(ROUNDS):
-            it.round(it.kinds() * TIMES_A_ROUND)
+            it.round(it.kinds())
             it.prove_again()
             print(it.table(), flush=True)
