@@ -95,7 +95,7 @@ def test_an_account_runs_as_many_at_once_as_it_may(database: Database, submit: C
 def test_a_task_waits_for_its_time_and_a_local_run_for_nobody(
     database: Database, submit: Callable[..., list[str]]
 ) -> None:
-    submit("ada", not_before=utc_now() + timedelta(hours=1))
+    submit("ada", not_before=utc_now() + timedelta(minutes=5))
     with database.write() as session:
         session.add(TaskRow(id="local", kind="train"))
     assert claim(database) is None

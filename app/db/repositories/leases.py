@@ -14,9 +14,6 @@ from sqlalchemy.orm import Session
 from app.db.tables import LeaseRow
 from app.db.tables.base import utc_now
 
-CLOCKS_DIFFER = timedelta(minutes=1)
-"""By so much at most where all is well."""
-
 
 def take(session: Session, name: str, holder: str, duration: timedelta, *, every: timedelta) -> bool:
     """Take on a duty that was last done `every` ago or longer, for `duration`; False when it is not due or held."""
