@@ -13,7 +13,7 @@ override exp := $(value exp)
 override text := $(value text)
 override rounds := $(value rounds)
 override seed := $(value seed)
-export config args exp text rounds seed
+export config args examples exp text rounds seed
 
 BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
