@@ -83,7 +83,9 @@ def _begin(platform: Platform, request: KeyedRequest, recover: Recover) -> Answe
             return row.status, row.body or {}
         effects = idempotency.effects(session, row.request_id, row.created_at - _CLOCKS)
         if not effects:
-            if row.created_at > utc_now() - IN_PROGRESS or not idempotency.take_over(session, row, request.request_id):
+            # Ahead by more, it was taken by a server whose clock was wrong.
+            is_fresh = abs(utc_now() - row.created_at) < IN_PROGRESS
+            if is_fresh or not idempotency.take_over(session, row, request.request_id):
                 raise _in_progress(request)
             return None
     return _recovered(platform, request, row, effects, recover)

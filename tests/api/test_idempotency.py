@@ -92,8 +92,9 @@ def test_a_server_that_died_after_the_effect_answers_as_it_would_have(platform: 
     assert num_tasks(platform) == 1
 
 
+@pytest.mark.parametrize("age", [timedelta(minutes=2), timedelta(hours=-1)], ids=["in time", "its clock was ahead"])
 def test_a_server_that_died_before_the_effect_is_replaced_after_a_while(
-    platform: Platform, user: TestClient, monkeypatch: pytest.MonkeyPatch
+    platform: Platform, user: TestClient, age: timedelta
 ) -> None:
     def add() -> None:
         with platform.installation.database.write() as session:
@@ -108,7 +109,7 @@ def test_a_server_that_died_before_the_effect_is_replaced_after_a_while(
     add()
     early = user.post("/train", json=CONFIG, headers=KEY)
     assert (early.status_code, early.json()["code"]) == (409, "idempotency.in_progress")
-    forget_the_answer(platform, age=timedelta(minutes=2))
+    forget_the_answer(platform, age=age)
     assert user.post("/train", json=CONFIG, headers=KEY).status_code == 202
     assert num_tasks(platform) == 2
 
