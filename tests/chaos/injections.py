@@ -3,7 +3,6 @@
 `may_run` says why a kind cannot be done here.
 """
 
-import os
 import random
 import resource
 import shutil
@@ -11,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from app.domain.task import TaskKind
 from app.tasks.broker import connect
 from app.tasks.celery_app import queue_name
 from tests.chaos import clock
+from tests.chaos.disk import full
 from tests.chaos.site import API, QUEUE, WORKERS, Site
 from tests.chaos.visitors import Visitors
 
@@ -163,7 +163,7 @@ def fill_the_disk(scene: Scene) -> None:
     scene.a_child()
     # A server that confirms only what is on the disk ends where nothing can be put there, and is started again.
     scene.site.may_end(QUEUE, down_seconds=3.0)
-    with _full(scene.disk):
+    with full(scene.disk):
         scene.somebody_asks()
         scene.site.pause(scene.random.uniform(1, 4))
     scene.site.pause(1.0)
@@ -272,50 +272,6 @@ def why_not(kind: str, disk: Path | None) -> str:
     if KINDS[kind] is fill_the_disk and disk is None:
         return "a file system is mounted for it in the long form alone, by root"
     return clock.WHY_NOT if KINDS[kind] is move_the_clock else ""
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path | None]:
-    """A file system of its own in a folder; None where this user may not mount one. After a failure a copy is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        yield None
-        return
-    try:
-        yield folder
-    except BaseException:
-        shutil.copytree(folder, folder.with_name(f"{folder.name}-as-it-was"), symlinks=True, ignore=_sockets)
-        raise
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-_DISK_BYTES = 4_000_000_000
-
-
-@contextmanager
-def _full(disk: Path) -> Iterator[None]:
-    space = os.statvfs(disk)
-    used = (space.f_blocks - space.f_bfree) * space.f_frsize
-    _resize(disk, used)
-    try:
-        yield
-    finally:
-        _resize(disk, _DISK_BYTES)
-
-
-def _resize(disk: Path, size: int) -> None:
-    for _ in range(20):
-        done = subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], capture_output=True, check=False)
-        if done.returncode == 0:
-            return
-        size += 65_536  # something was written meanwhile
-    raise AssertionError(done.stderr)
-
-
-def _sockets(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if Path(folder, name).is_socket()]
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

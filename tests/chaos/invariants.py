@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 from sqlalchemy import select
 
-from app.db.tables import AuditEventRow, ExperimentRow, MetricPointRow, TaskRow
+from app.db.tables import AuditEventRow, MetricPointRow, TaskRow
 from app.domain.errors import PlatformError
 from app.domain.events import EvalLogged, RunFinished, StepLogged, SystemSampled
 from app.domain.task import TaskState, may_follow
@@ -165,12 +165,3 @@ class Invariants:
             stored = Counter((p.kind, p.attempt, p.step, p.time) for p in session.scalars(query))
         if stored != told:
             yield f"{(stored - told).total()} metric points too many, {(told - stored).total()} too few"
-
-
-def run_of(house: House, task_id: str) -> str:
-    """The name of a training's run."""
-    with house.platform.installation.database.read() as session:
-        query = select(ExperimentRow.name).join(TaskRow, TaskRow.experiment_id == ExperimentRow.id)
-        name = session.scalar(query.where(TaskRow.id == task_id))
-    assert name is not None
-    return name

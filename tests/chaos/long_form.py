@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.campaign import campaign
-from tests.chaos.injections import small_disk
+from tests.chaos.disk import small_disk
 
 SEED = int(os.environ.get("CHAOS_SEED") or 1)
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 17)
