@@ -12,7 +12,6 @@ from app.runs.directory import RunDirectory
 from app.runs.files import sha256_file
 from app.runs.receipt import read_receipt
 from app.schemas.experiments import Artifact, ArtifactList
-from app.services.authentication import signed_in
 from app.services.experiment_views import KIND, readable
 from app.services.platform import Platform
 
@@ -45,7 +44,7 @@ def list_artifacts(platform: Platform, principal: Principal, name: str) -> Artif
 
 def download(platform: Platform, caller: Caller, name: str, path: str) -> Download:
     """One file; NotFound for a path that is not literally in the receipt."""
-    run, receipt = _finished(platform, signed_in(caller), name)
+    run, receipt = _finished(platform, caller.account, name)
     digest = _files(run, receipt).get(path)
     if digest is None:
         raise NotFound(
@@ -64,7 +63,7 @@ def report(platform: Platform, caller: Caller, name: str) -> Download:
 
 def archive(platform: Platform, caller: Caller, name: str) -> Iterator[bytes]:
     """The final model as a zip file, piece by piece; never more than a piece of it is held."""
-    run, receipt = _finished(platform, signed_in(caller), name)
+    run, receipt = _finished(platform, caller.account, name)
     paths = [path for path in sorted(receipt.files) if path.startswith(FINAL_MODEL)]
     missing = [path for path in paths if not _is_there(run, path)]
     if missing or not paths:

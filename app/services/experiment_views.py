@@ -18,7 +18,6 @@ from app.runs.lock import is_locked
 from app.schemas.experiments import Comparison, Deletion, ExperimentItem, ExperimentView
 from app.schemas.paging import Page
 from app.schemas.tasks import MetricSeries
-from app.services.authentication import signed_in
 from app.services.experiments import describe, differences, removing, summary
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.platform import Platform
@@ -130,7 +129,7 @@ def describe_deletion(platform: Platform, principal: Principal, name: str) -> De
 
 def delete(platform: Platform, caller: Caller, name: str, confirm: str | None) -> None:
     """Second step: remove rows, shares and directory. InvalidInput where `confirm` does not repeat the name."""
-    principal = signed_in(caller)
+    principal = caller.account
     with platform.installation.database.read() as session:
         record = changeable(session, principal, name)
     if confirm != name:
@@ -152,7 +151,7 @@ def delete(platform: Platform, caller: Caller, name: str, confirm: str | None) -
 def assign(platform: Platform, caller: Caller, name: str, owner: str | None) -> ExperimentItem:
     """Make somebody the owner of a run; None takes it from everybody. NotFound for a run or an account unknown."""
     with platform.installation.database.write() as session:
-        record = changeable(session, signed_in(caller), name)
+        record = changeable(session, caller.account, name)
         if owner is not None and users.get(session, owner) is None:
             raise NotFound(f"there is no account {owner!r}", hint="`GET /users` lists them")
         before = record.experiment.owner
@@ -161,7 +160,7 @@ def assign(platform: Platform, caller: Caller, name: str, owner: str | None) -> 
             session, caller, "experiment.assign", f"{KIND}:{name}", details={"from": before, "to": owner}
         )
     with platform.installation.database.read() as session:
-        return _item(readable(session, signed_in(caller), name))
+        return _item(readable(session, caller.account, name))
 
 
 def _deletable(platform: Platform, record: ExperimentRecord) -> RunDirectory:

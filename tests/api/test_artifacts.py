@@ -207,3 +207,10 @@ def test_viewers_read_what_is_shared_with_them(runs: Runs, user: TestClient, sig
     assert viewer.get(URL).status_code == 404
     runs.share("a", "viewer")
     assert viewer.get(URL).status_code == 200
+
+
+def test_a_program_with_an_api_key_may_download_and_remove_too(user: TestClient) -> None:
+    key = user.post("/me/api-keys", json={"name": "build"}).json()["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    assert user.get(URL, headers=headers).content == MODEL_FILES[WEIGHTS]
+    assert user.delete("/experiments/a", params={"confirm": "a"}, headers=headers).status_code == 204
