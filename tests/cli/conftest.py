@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,44 @@ def reviews(tmp_path: Path) -> Path:
     rows = [f'"{text}",good' for text in good] + [f'"{text}",bad' for text in bad]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def be(api_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """`be(role, name)` signs this person in to `api_server` as a new account."""
+    from app.client import Client
+    from app.client.credentials import CredentialFile, Entry
+    from app.settings import get_settings
+    from tests.api_server import PASSWORD
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    get_settings.cache_clear()
+
+    def enter(role: str = "admin", name: str | None = None) -> str:
+        account = api_server.account(role, name)
+        with Client(api_server.address) as client:
+            tokens = client.sign_in(account, PASSWORD)
+        file = CredentialFile(get_settings().config_dir)
+        file.put(api_server.address, Entry(username=account, tokens=tokens))
+        return account
+
+    return enter
+
+
+@pytest.fixture
+def there(api_server: Any, be: Any, finetune: Callable[..., Answer]) -> Callable[..., Answer]:
+    """`there(*words)` types a command with --server, as an administrator."""
+    be("admin")
+    return lambda *words: finetune("--server", api_server.address, *words)
+
+
+@pytest.fixture
+def both(there: Callable[..., Answer], finetune: Callable[..., Answer]) -> Callable[..., Any]:
+    """`both(*words)` types a command here and there, and gives the answer once it is certain to be the same."""
+
+    def ask(*words: str) -> Any:
+        here, over_http = finetune(*words), there(*words)
+        assert (over_http.out, over_http.err, over_http.status) == (here.out, here.err, here.status)
+        return here
+
+    return ask

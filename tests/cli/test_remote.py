@@ -1,56 +1,21 @@
 """Each command says the same of an installation whether it works on it here or over HTTP."""
 
+import io
 import json
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.client import Client
-from app.client.credentials import CredentialFile, Entry
+from app.client.credentials import CredentialFile, Entry, Tokens
+from app.settings import get_settings
 from tests.api_runs import Runs
-from tests.api_server import PASSWORD, ApiServer
+from tests.api_server import ApiServer
 
 Finetune = Callable[..., Any]
-
-
-@pytest.fixture
-def be(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """`be(role, name)` signs this person in to the server as a new account."""
-    from app.settings import get_settings
-
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    get_settings.cache_clear()
-
-    def enter(role: str = "admin", name: str | None = None) -> str:
-        account = api_server.account(role, name)
-        with Client(api_server.address) as client:
-            tokens = client.sign_in(account, PASSWORD)
-        file = CredentialFile(get_settings().config_dir)
-        file.put(api_server.address, Entry(username=account, tokens=tokens))
-        return account
-
-    return enter
-
-
-@pytest.fixture
-def there(api_server: ApiServer, be: Any, finetune: Finetune) -> Finetune:
-    """`there(*words)` types a command with --server, as an administrator."""
-    be("admin")
-    return lambda *words: finetune("--server", api_server.address, *words)
-
-
-@pytest.fixture
-def both(there: Finetune, finetune: Finetune) -> Callable[..., Any]:
-    """`both(*words)` types a command here and there, and gives the answer once it is certain to be the same."""
-
-    def ask(*words: str) -> Any:
-        here, over_http = finetune(*words), there(*words)
-        assert (over_http.out, over_http.err, over_http.status) == (here.out, here.err, here.status)
-        return here
-
-    return ask
 
 
 @pytest.fixture
@@ -63,34 +28,28 @@ def runs(api_server: ApiServer) -> Runs:
     return runs
 
 
-@pytest.fixture
-def reviews_1(own_reviews: Any, api_server: ApiServer) -> None:
-    """A stored data set."""
-    own_reviews(api_server.platform, "ada")
-
-
 # ---- experiments ----
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("list",),
-        ("list", "--json"),
-        ("list", "--where", "accuracy > 0.8 and state = SUCCESS", "--sort", "name", "--json"),
-        ("list", "--limit", "1"),
-        ("list", "--where", "accuracy > 2"),
-        ("compare", "good-001", "bad-001"),
-        ("compare", "good-001", "good-002", "bad-001", "--json"),
-        ("export", "good-001", "--out", "-", "--format", "csv"),
-        ("list", "--where", "acc > 1"),
-        ("list", "--sort", "--accuracy"),
-        ("compare", "good-001", "good-001"),
-    ],
-    ids=" ".join,
-)
-def test_experiments_are_the_same(both: Any, runs: Runs, words: tuple[str, ...]) -> None:
-    assert both("experiments", *words).out + both("experiments", *words).err
+EXPERIMENTS = [
+    ("list",),
+    ("list", "--json"),
+    ("list", "--where", "accuracy > 0.8 and state = SUCCESS", "--sort", "name", "--json"),
+    ("list", "--limit", "1"),
+    ("list", "--where", "accuracy > 2"),
+    ("compare", "good-001", "bad-001"),
+    ("compare", "good-001", "good-002", "bad-001", "--json"),
+    ("export", "good-001", "--out", "-", "--format", "csv"),
+    ("list", "--where", "acc > 1"),
+    ("list", "--sort", "--accuracy"),
+    ("compare", "good-001", "good-001"),
+]
+
+
+def test_experiments_are_the_same(both: Any, runs: Runs) -> None:
+    for words in EXPERIMENTS:
+        answer = both("experiments", *words)
+        assert answer.out + answer.err, words
 
 
 def test_one_experiment_is_the_same_but_for_its_place_on_the_disk(
@@ -118,8 +77,6 @@ def test_an_archive_has_the_files_of_the_receipt_and_can_be_taken_in_elsewhere(
 ) -> None:
     out = tmp_path / "good.zip"
     assert there("experiments", "export", "good-001", "--out", str(out)).out == f"{out}\n"
-    import zipfile
-
     names = zipfile.ZipFile(out).namelist()
     assert "good-001/receipt.json" in names
     assert "good-001/artifacts/final_model/adapter_model.safetensors" in names
@@ -166,102 +123,10 @@ def test_a_log_is_the_same(finetune: Finetune, there: Finetune, runs: Runs, tmp_
     assert over_http.err.endswith("/logs\n")
 
 
-# ---- data ----
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("list",),
-        ("list", "--json"),
-        ("show", "reviews"),
-        ("show", "reviews@1", "--json"),
-        ("diff", "reviews@1", "reviews", "--json"),
-        ("diff", "reviews@1", "reviews@1"),
-        ("profile", "reviews@1"),
-    ],
-    ids=" ".join,
-)
-def test_stored_data_is_the_same(both: Any, reviews_1: None, words: tuple[str, ...]) -> None:
-    assert both("data", *words).status == 0
-
-
-def test_a_file_is_judged_the_same(both: Any, reviews: Path) -> None:
-    assert "ready for training" in both("data", "validate", str(reviews)).out
-    reviews.write_text("text,label\na,x\nb,x\n", encoding="utf-8")
-    answer = both("data", "validate", str(reviews), "--json")
-    found = json.loads(answer.out)
-    assert (answer.status, found["file"], found["rows"], found["ok"]) == (1, str(reviews), 2, False)
-
-
-def test_a_file_becomes_a_version_there_as_here(
-    finetune: Finetune, there: Finetune, reviews: Path, tmp_path: Path
-) -> None:
-    here = finetune("data", "add", str(reviews), "--name", "here")
-    over_http = there("data", "add", str(reviews), "--name", "there")
-    assert (over_http.status, over_http.err) == (0, here.err)
-    assert over_http.out.replace("there@1", "here@1") == here.out
-    reviews.write_text(reviews.read_text() + "something new,good\n", encoding="utf-8")
-    again = there("data", "add", str(reviews), "--name", "there", "--json")
-    assert (json.loads(again.out)["added"], json.loads(again.out)["number"]) == (True, 2)
-    for words in (("there@1", "there@2"), ("there@2", "here@1")):
-        assert there("data", "diff", *words, "--json").out == finetune("data", "diff", *words, "--json").out
-    for where, run in (("here", finetune), ("there", there)):
-        run("data", "export", "there@2", "--split", "train", "--out", str(tmp_path / f"{where}.csv"))
-    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
-    assert there("data", "remove", "there@2").status == 0
-    assert there("data", "show", "there@2").status == 2
-
-
-def test_data_that_blocks_is_not_stored(there: Finetune, reviews: Path) -> None:
-    reviews.write_text("text,label\na,x\nb,x\n", encoding="utf-8")
-    answer = there("data", "add", str(reviews), "--name", "bad")
-    assert answer.status == 1
-    assert "not ready for training" in answer.out
-    assert "single_class" in answer.err
-    assert json.loads(there("data", "list", "--json").out) == []
-
-
-def test_a_column_that_could_be_one_of_several_names_them(both: Any, tmp_path: Path) -> None:
-    path = tmp_path / "two.csv"
-    rows = [f"a long sentence about {n},another long sentence on {n},{'yes' if n % 2 else 'no'}" for n in range(40)]
-    path.write_text("text,sentence,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    answer = both("data", "validate", str(path))
-    assert answer.status == 2
-    assert "'sentence'" in answer.err
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("data", "validate", "no-such.csv"),
-        ("data", "add", "hub:someone/data", "--name", "x"),
-        ("data", "profile", "no-such.csv"),
-        ("data", "show", "../x"),
-        ("data", "diff", "nope@1", "nope@2"),
-        ("data", "export", "reviews@1", "--out", "x.doc"),
-        ("train", "--data", "no-such.csv"),
-        ("train",),
-        ("train", "--resume", "nope"),
-        ("train", "--plan", "plan.json"),
-    ],
-    ids=" ".join,
-)
-def test_what_cannot_be_is_said_in_one_line_with_a_hint(there: Finetune, words: tuple[str, ...]) -> None:
-    answer = there(*words)
-    assert answer.status == 2, answer.err
-    error, hint = answer.err.splitlines()
-    assert error.startswith("error: ")
-    assert hint.startswith("  hint: ")
-
-
 # ---- accounts and audit ----
 
 
 def test_accounts_are_the_same(both: Any, there: Finetune, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-    import sys
-
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"seven lanterns on the quay\n")))
     assert there("users", "create", "grace", "--password-stdin").out == "created grace (user)\n"
     assert there("users", "set-role", "grace", "viewer").out == "grace is viewer\n"
@@ -302,8 +167,6 @@ def test_the_keys_of_a_configuration_are_the_same(both: Any) -> None:
 def test_the_server_may_be_a_setting(
     finetune: Finetune, there: Finetune, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.settings import get_settings
-
     monkeypatch.setenv("FINETUNE_SERVER", api_server.address)
     monkeypatch.setenv("RESULTS_DIR", "/nonexistent/results")
     get_settings.cache_clear()
@@ -325,9 +188,6 @@ def test_nobody_is_told_how_to_sign_in(finetune: Finetune, api_server: ApiServer
 
 
 def test_a_server_that_is_gone_is_named(finetune: Finetune, be: Any, tmp_path: Path) -> None:
-    from app.client.credentials import Tokens
-    from app.settings import get_settings
-
     CredentialFile(get_settings().config_dir).put(
         "http://127.0.0.1:1", Entry(username="ada", tokens=Tokens.lasting("a", "b", 900))
     )

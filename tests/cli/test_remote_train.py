@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 
-from app.client import Client
-from app.client.credentials import CredentialFile, Entry
 from app.db.tables import TaskRow
 from app.services.execution import execute_next
 from app.services.platform import Platform
 from app.services.supervisor import StopRequest
-from tests.api_server import PASSWORD, ApiServer
+from tests.api_server import ApiServer
 
 ENGINE = Path(__file__).parents[1] / "services" / "stand_in_engine.py"
 
@@ -51,17 +49,9 @@ def worker(api_server: ApiServer) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def there(
-    api_server: ApiServer, finetune: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
+def there(api_server: ApiServer, finetune: Callable[..., Any], be: Any) -> Callable[..., Any]:
     """`there(*words)` types a command with --server, as the account ada."""
-    from app.settings import get_settings
-
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    get_settings.cache_clear()
-    with Client(api_server.address) as client:
-        tokens = client.sign_in(api_server.account("user", "ada"), PASSWORD)
-    CredentialFile(get_settings().config_dir).put(api_server.address, Entry(username="ada", tokens=tokens))
+    be("user", "ada")
     return lambda *words: finetune("--server", api_server.address, *words)
 
 
