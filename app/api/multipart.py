@@ -36,8 +36,8 @@ class Sink(Protocol):
         """It will not be whole."""
 
 
-OpenFile = Callable[[str, str], Sink]
-"""Begin to take a file, given the field's name and the name the client calls the file by."""
+OpenFile = Callable[[str, str, Fields], Sink]
+"""Begin to take a file: the field's name, the name the client calls the file by, the fields that came before it."""
 
 
 @dataclass
@@ -150,7 +150,7 @@ async def read_form(
         async for piece in stream:
             for step, what in parser.feed(piece):
                 if step == "begin":
-                    await taking.begin(what)
+                    await taking.begin(what, fields)
                 elif step == "data":
                     await taking.data(what)
                 elif what.filename is not None:
@@ -174,8 +174,8 @@ class _Taking:
         self._open_file, self._held = open_file, bytearray()
         self._sink: Sink | None = None
 
-    async def begin(self, part: _Part) -> None:
-        self._sink = await run_in_threadpool(self._open_file, part.name, part.filename or "")
+    async def begin(self, part: _Part, before: Fields) -> None:
+        self._sink = await run_in_threadpool(self._open_file, part.name, part.filename or "", before)
 
     async def data(self, piece: bytes) -> None:
         self._held += piece

@@ -1,9 +1,8 @@
 """A request that sends files: received into an upload, which is gone when the request is, whatever becomes of it."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -26,19 +25,27 @@ Form = TypeVar("Form", bound=BaseModel)
 
 @asynccontextmanager
 async def received(
-    request: Request, platform: Platform, principal: Principal, form: type[Form]
+    request: Request,
+    platform: Platform,
+    principal: Principal,
+    form: type[Form],
+    check: Callable[[Fields], None] = lambda _fields: None,
 ) -> AsyncIterator[tuple[Upload, Form]]:
     """The files of a form and its other fields; who may send has been asked before the first byte is taken.
 
-    Files go to the disk as they arrive; unless a task takes them over they are removed when the block ends.
+    `check` may refuse a file by the fields that came before it. Files go to the disk as they arrive; unless a task
+    takes them over they are removed when the block ends.
     """
     length = request.headers.get("content-length", "")
     announced = int(length) if length.isascii() and length.isdigit() else None
     upload = await run_in_threadpool(uploads.begin, platform, principal.username, announced)
+
+    def open_file(field: str, filename: str, before: Fields) -> Incoming:
+        check(before)
+        return Incoming(platform, upload, field, filename)
+
     try:
-        fields = await read_form(
-            request.headers.get("content-type", ""), request.stream(), FILE_FIELDS, partial(Incoming, platform, upload)
-        )
+        fields = await read_form(request.headers.get("content-type", ""), request.stream(), FILE_FIELDS, open_file)
         yield upload, _validated(form, fields)
     except ClientDisconnect:
         raise HTTPException(400, "the client went away before it had sent everything") from None

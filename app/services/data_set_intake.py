@@ -3,6 +3,7 @@
 Whose name it becomes is decided before the files are read; rows are read by a child process alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ from app.auth.permissions import may_change
 from app.data import catalogue, versioning
 from app.db.repositories import datasets, uploads
 from app.db.session import Session
+from app.db.tables import DatasetRow
 from app.domain.base_models import CATALOG
+from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, PlatformError, QuotaExceeded
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind, TaskState
@@ -132,28 +135,46 @@ def _principal(caller: Caller) -> Principal:
     return caller.principal
 
 
+def check_name(platform: Platform, caller: Caller, name: str) -> None:
+    """Refuse a name that somebody may not store under, before its files are sent; raises as `add` would.
+
+    What cannot be a name is passed over: the form is refused for it, with all that is wrong with it.
+    """
+    if not re.fullmatch(DATA_NAME_PATTERN, name):
+        return
+    with platform.installation.database.read() as session:
+        _check_claim(session, platform, _principal(caller), name)
+
+
 def _claim(session: Session, platform: Platform, caller: Caller, name: str) -> None:
     """Make the name the caller's where it was nobody's; Conflict where it is another's and not to be seen."""
     principal = _principal(caller)
+    if _check_claim(session, platform, principal, name) is None:
+        is_made_here = bool(catalogue.entries(platform.settings.results_dir, name))
+        datasets.claim(session, name, None if is_made_here else principal.username)
+
+
+def _check_claim(session: Session, platform: Platform, principal: Principal, name: str) -> DatasetRow | None:
+    """The data set of a name somebody may store under, None where it has no owner yet."""
     taken = Conflict(
         f"the name {name!r} is taken",
         hint="choose another; a name is taken for the whole installation",
         code="dataset.name_taken",
     )
-    row = datasets.get_locked(session, name)
+    row = datasets.get(session, name)
     if row is None:
         is_made_here = bool(catalogue.entries(platform.settings.results_dir, name))
         # Where the system does not tell capitals apart, lookalikes would share a directory.
         if datasets.has_lookalike(session, name) or (is_made_here and not principal.is_admin):
             raise taken
-        row = datasets.claim(session, name, None if is_made_here else principal.username)
-    if may_change(principal, row.owner):
-        return
-    if is_readable(session, principal, name, row.owner):
-        raise Forbidden(
-            f"only its owner and administrators add versions to {name!r}", hint="store it under a name of your own"
-        )
-    raise taken
+    elif not may_change(principal, row.owner):
+        if is_readable(session, principal, name, row.owner):
+            raise Forbidden(
+                f"only its owner and administrators add versions to {name!r}",
+                hint="store it under a name of your own",
+            )
+        raise taken
+    return row
 
 
 def _submit(platform: Platform, caller: Caller, upload: Upload, action: str, fields: Mapping[str, Any]) -> Accepted:

@@ -36,8 +36,10 @@ class Opened(dict[tuple[str, str], Kept]):
     def __init__(self, fails: bool = False) -> None:
         super().__init__()
         self.fails = fails
+        self.before: dict[str, Fields] = {}
 
-    def __call__(self, field: str, name: str) -> Kept:
+    def __call__(self, field: str, name: str, before: Fields) -> Kept:
+        self.before[field] = {key: list(values) for key, values in before.items()}
         self[field, name] = Kept(self.fails)
         return self[field, name]
 
@@ -73,6 +75,7 @@ def test_a_form_is_read_alike_in_pieces_of_any_size(size: int) -> None:
         ("file", "評論.csv"): (FILE, "closed"),
         ("eval_file", "empty.csv"): (b"", "closed"),
     }
+    assert opened.before["file"] == {"name": ["評論"], "allow": ["duplicate"]}
 
 
 @pytest.mark.parametrize("cut", [10, 60, 200, 1500, len(WHOLE) - 5])

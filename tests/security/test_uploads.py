@@ -270,6 +270,16 @@ def test_a_body_that_trickles_in_is_given_up_and_leaves_nothing(tmp_path: Path) 
         wait_for(api.is_clean, "the end of the upload")
 
 
+def test_a_name_that_is_taken_is_refused_before_the_file_is_sent(api: Api) -> None:
+    with api.client("bob") as bob:
+        files = {"file": ("rows.csv", as_csv(labelled_rows()))}
+        assert bob.post("/datasets", files=files, data={"name": "of-bob"}).status_code == 201
+    head = api.head("/datasets", FORM, "Content-Length: 7000000")
+    status, problem = send(api, head, _part("name", b"of-bob") + _part("file", b"", "rows.csv")[:-2])
+    assert (status, problem["code"]) == (409, "dataset.name_taken")
+    assert api.is_clean()
+
+
 def test_nobody_sends_a_file_without_signing_in(api: Api) -> None:
     head = f"POST /datasets HTTP/1.1\r\nHost: localhost\r\n{FORM}\r\nContent-Length: 7000000\r\n\r\n".encode()
     assert send(api, head, _part("file", b"", "rows.csv"))[0] == 401

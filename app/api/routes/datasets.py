@@ -14,6 +14,7 @@ from app.api.dependencies import CallerDep, CurrentUser, PlatformDep, Requires
 from app.api.errors import problems
 from app.api.etags import NOT_MODIFIED, tagged
 from app.api.idempotency import IdempotentDep
+from app.api.multipart import Fields
 from app.api.uploads import RespondAsync, content_of, form_body, received
 from app.auth.permissions import Permission
 from app.domain.data_profile import DataProfile
@@ -75,7 +76,12 @@ async def add_data_set(
     A name belongs to whoever stores under it first. Where a finding blocks training, nothing is stored: 422
     `data.blocked`, with the findings. Files above 5 MB, and others where asked to, are checked by a worker: 202.
     """
-    async with received(request, platform, principal, AddForm) as (upload, form):
+
+    def check(before: Fields) -> None:
+        for name in before.get("name", [])[:1]:
+            data_set_intake.check_name(platform, caller, name)
+
+    async with received(request, platform, principal, AddForm, check) as (upload, form):
 
         def work(stopped: Stopped) -> JSONResponse:
             def make() -> tuple[int, BaseModel]:
