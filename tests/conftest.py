@@ -5,6 +5,8 @@ The place of the shared assets occurs here and nowhere else.
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,10 @@ pytest_plugins = ["tests.servers", "tests.api_server", "tests.api_runs"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ASSETS = Path(os.environ.get("FINETUNE_TEST_ASSETS") or REPOSITORY.parent / "shared")
+
+if threading.current_thread() is threading.main_thread():
+    # A runner that was started in the background ignores Ctrl-C, and so would every process that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test imports torch or transformers, and for the processes that tests start.
 os.environ.update(
