@@ -42,4 +42,6 @@ class Problem(BaseModel):
     hint: str = ""
     errors: list[ProblemPlace] = Field(default_factory=list)
     findings: list[DatasetFinding] = Field(default_factory=list, description="of `data.blocked`: what is in the file")
-    choices: list[str] = Field(default_factory=list, description="of `data.ambiguous_columns`: which columns could be it")
+    choices: list[str] = Field(
+        default_factory=list, description="of `data.ambiguous_columns`: which columns could be it"
+    )
