@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.data.columns import choose_text_column
-from app.data.detection import Unreadable
+from app.data.line_rows import Unreadable
 from app.data.records import SAMPLE_ROWS, Source, as_text
 from app.data.row_parts import RowParts
 from app.data.sources import open_source
