@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
+from app.services import experiments
 from app.services.platform import Platform
 from tests.api_data import Store, audited
 from tests.api_runs import Runs
@@ -126,3 +127,13 @@ def test_a_share_of_one_kind_opens_nothing_of_the_other(sign_in: SignIn) -> None
 def test_a_large_body_for_a_share_is_refused_before_it_is_held(sign_in: SignIn) -> None:
     answer = sign_in("user", "ada").post("/datasets/reviews/shares", content=b"x" * 1_100_000)
     assert answer.status_code == 413
+
+
+def test_an_experiment_that_is_deleted_on_the_command_line_takes_its_shares_along(
+    platform: Platform, sign_in: SignIn
+) -> None:
+    ada, bob = sign_in("user", "ada"), sign_in("user", "bob")
+    ada.post("/experiments/reviews/shares", json={"grantee": "bob"})
+    experiments.delete(platform.installation, "reviews")
+    Runs(platform).add("reviews", "ada")
+    assert bob.get("/experiments/reviews").status_code == 404

@@ -262,5 +262,6 @@ def set_owner(session: Session, experiment_id: int, owner: str | None) -> None:
 
 
 def delete(session: Session, experiment_id: int) -> None:
-    """Remove an experiment with all that hangs on it."""
+    """Remove an experiment with all that hangs on it; a later one of that name is shared with nobody."""
+    shares.remove(session, "experiment", session.get_one(ExperimentRow, experiment_id).name)
     session.execute(sql_delete(ExperimentRow).where(ExperimentRow.id == experiment_id))
