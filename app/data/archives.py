@@ -1,19 +1,21 @@
 """Packed files: gzip and zip, unpacked below a bound into a temporary directory that goes with its reader."""
 
 import gzip
+import lzma
+import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, NamedTuple
 
 from app.data.class_files import is_hidden
 from app.data.encoding import file_sha256
-from app.data.records import Source
-from app.domain.errors import DataUnreadable, StorageError
+from app.data.records import Record, Source
+from app.domain.errors import DataUnreadable, PlatformError, StorageError
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -24,6 +26,16 @@ MAX_RATIO = 200
 MIN_SUSPECT_BYTES = 64 * 2**20
 """Below this any ratio is harmless."""
 
+DAMAGED = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error)
+UNPACK_ERRORS = (*DAMAGED, OSError, NotImplementedError, ValueError)
+"""Of damaged archives, of names that no file can have, and of unknown ways of packing."""
+
+_DOCUMENTS = {
+    "word/": ("a Word document", "give a file with one row for each example"),
+    "ppt/": ("a PowerPoint document", "give a file with one row for each example"),
+    "xl/workbook.bin": ("a binary Excel workbook", "save it as .xlsx, or as CSV UTF-8"),
+    "META-INF/manifest.xml": ("an OpenDocument file", "save it as .xlsx, or as CSV UTF-8"),
+}
 MAX_MEMBERS = 200_000
 _PIECE = 1 << 20
 
@@ -33,29 +45,68 @@ def is_archive(head: bytes) -> bool:
     return head.startswith((GZIP_MAGIC, ZIP_MAGIC))
 
 
-def as_packed(opened: Source, path: Path, inside: Path) -> Source:
-    """The source with the hash of the archive, and what was in it among the reasons."""
+class Unpacked(NamedTuple):
+    """The one file of an archive, or a folder with its files, below the temporary directory `root`."""
+
+    inside: Path
+    root: Path
+
+
+def as_packed(opened: Source, path: Path, unpacked: Unpacked) -> Source:
+    """The source with the hash of the archive, what was in it among the reasons, and errors that name both."""
     reasons = dict(opened.detected.reasons)
-    what = f"'{inside.name}'" if inside.is_file() else "class files"
+    what = f"'{unpacked.inside.name}'" if unpacked.inside.is_file() else "class files"
     reasons["format"] = f"{what} in {path.name}: {reasons.get('format', '')}"
-    return replace(opened, sha256=file_sha256(path), detected=opened.detected.model_copy(update={"reasons": reasons}))
+    only = opened.only
+    return replace(
+        opened,
+        sha256=file_sha256(path),
+        detected=opened.detected.model_copy(update={"reasons": reasons}),
+        records=_named_records(opened.records, path, unpacked),
+        only=only and (lambda wanted: _named_records(only(wanted), path, unpacked)),
+    )
 
 
-def unpack(path: Path, closing: ExitStack) -> Path:
+def _named_records(records: Iterator[Record], path: Path, unpacked: Unpacked) -> Iterator[Record]:
+    with named(path, unpacked):
+        yield from records
+
+
+@contextmanager
+def named(path: Path, unpacked: Unpacked) -> Iterator[None]:
+    """Errors about what was unpacked name the archive and the file in it, not where that lay for a while."""
+    root = str(unpacked.root)
+    try:
+        yield
+    except PlatformError as error:
+        if root in error.hint:
+            error.hint += "; unpack it first"
+        message, error.hint = (
+            said.replace(f"{root}/", f"{path}: ").replace(root, str(path)) for said in (error.message, error.hint)
+        )
+        error.message, error.args = message, (message,)
+        raise
+
+
+def unpack(path: Path, closing: ExitStack) -> Unpacked:
     """The one file that `path` holds, or a directory where it holds several; gone when `closing` closes.
 
     DataUnreadable for an archive that is damaged, encrypted or nested, that would grow beyond the bounds, or whose
     names lead out of it.
     """
-    target = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="finetune-")))
+    root = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="finetune-")))
     try:
         with path.open("rb") as file:
             is_gzip = file.read(2) == GZIP_MAGIC
-        return _gunzip(path, target) if is_gzip else _unzip(path, target)
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise DataUnreadable(f"{path} is a damaged archive: {error}", hint="copy it again") from error
-    except (OSError, NotImplementedError, ValueError) as error:  # names no file can have, unknown ways of packing
+        return Unpacked(_gunzip(path, root) if is_gzip else _unzip(path, root), root)
+    except DAMAGED as error:
+        raise _damaged(path, error) from error
+    except UNPACK_ERRORS as error:
         raise DataUnreadable(f"{path} cannot be unpacked: {error}", hint="unpack it, and give what is in it") from error
+
+
+def _damaged(path: Path, error: Exception) -> DataUnreadable:
+    return DataUnreadable(f"{path} is a damaged archive: {error}", hint="copy it again")
 
 
 def _gunzip(path: Path, target: Path) -> Path:
@@ -92,6 +143,9 @@ def _data_members(archive: zipfile.ZipFile, path: Path) -> Iterator[zipfile.ZipI
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         raise DataUnreadable(f"{path} has {len(members):,} files", hint=f"give at most {MAX_MEMBERS:,}")
+    for start, (what, hint) in _DOCUMENTS.items():
+        if any(member.filename.startswith(start) for member in members[:100]):
+            raise DataUnreadable(f"{path} is {what}", hint=hint)
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or (name.parts and name.parts[0].endswith(":")):
@@ -111,7 +165,7 @@ def _copy(packed: IO[bytes] | gzip.GzipFile, inside: Path, path: Path, unpacked:
     bound = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_RATIO * path.stat().st_size))
     try:
         with inside.open("xb") as file:
-            while piece := packed.read(_PIECE):
+            while piece := _piece(packed, path):
                 unpacked += len(piece)
                 if unpacked > bound:
                     raise DataUnreadable(
@@ -122,12 +176,17 @@ def _copy(packed: IO[bytes] | gzip.GzipFile, inside: Path, path: Path, unpacked:
     except FileExistsError as error:
         raise DataUnreadable(f"{path} holds '{inside.name}' twice", hint="pack each file once") from error
     except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise
         raise StorageError(
             f"cannot unpack {path}: {error.strerror or error}", hint="free space where temporary files go (TMPDIR)"
         ) from error
     return unpacked
+
+
+def _piece(packed: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
+    try:
+        return packed.read(_PIECE)
+    except OSError as error:  # bzip2 says so of damaged bytes, and any disk of its own
+        raise _damaged(path, error) from error
 
 
 def _refuse_nested(inside: Path, path: Path) -> None:

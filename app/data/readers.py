@@ -5,28 +5,28 @@ Whether the rows are fit for training is for `validation.py` to say.
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
-from app.data import hub, personal_data
-from app.data.columns import ColumnChoice, choose_columns, choose_text_column
+from app.data import personal_data
+from app.data.columns import ColumnChoice, choose_columns, choose_text_column, refuse_too_wide
 from app.data.line_rows import Unreadable
 from app.data.progress import counted
-from app.data.records import SAMPLE_ROWS, Source, as_text
-from app.data.sources import open_source
+from app.data.records import SAMPLE_ROWS, Record, Source, as_text, in_one_spelling, label_kind, sample_text
+from app.data.sources import files_of, open_source
 from app.data.spool import Spool
 from app.domain.data_report import MAX_ROWS_NAMED, Detected, PreviewRow
-from app.domain.errors import DataUnreadable
+from app.domain.errors import DataUnreadable, InvalidInput
 from app.domain.train_config import AUTO
+
+MAX_SAMPLE_BYTES = 64 * 2**20
+"""Longer rows than usual are fewer in the sample that decides which column is what."""
 
 PREVIEW_ROWS = 3
 PREVIEW_CHARS = 100
-MAX_COLUMNS = 20_000
-"""More than a workbook can have; with very many, each row is a long time in coming."""
 MAX_ROW_BYTES = 2**31 - 1
 """What the csv module and file objects can count to; a larger bound means this one."""
 
@@ -35,7 +35,8 @@ MAX_ROW_BYTES = 2**31 - 1
 class Rows:
     """What a source holds: parallel sequences of row numbers (from 1, header not counted), texts and labels.
 
-    A missing cell is "". `unreadable` has at most 100 of the `unreadable_numbers`, each with the reason.
+    A missing cell is "". `unreadable` has at most 100 of the `unreadable_numbers`, each with the reason. `other_rows`
+    are the numbers of rows that are in another encoding than the rest of the file.
     """
 
     file: str
@@ -49,6 +50,7 @@ class Rows:
     labels: Sequence[str] = field(default_factory=list)
     unreadable: list[tuple[int, str]] = field(default_factory=list)
     unreadable_numbers: Sequence[int] = field(default_factory=list)
+    other_rows: Sequence[int] = field(default_factory=list)
 
     @property
     def num_unreadable(self) -> int:
@@ -71,6 +73,8 @@ def read(
     `like` is how the training data was read: its columns are taken where this source has them too. Raises
     DataUnreadable where there is nothing to read, AmbiguousColumns where `auto` cannot choose.
     """
+    if not source.strip():
+        raise InvalidInput("no data is named: its name is empty", hint="give a file, a folder or hub:ID")
     bound = min(max_row_bytes, MAX_ROW_BYTES)
     asked = [column for column in (text_column, label_column) if column != AUTO]
     with ExitStack() as closing, _unchanged(source):
@@ -80,26 +84,33 @@ def read(
 
 @contextmanager
 def _unchanged(source: str) -> Iterator[None]:
-    """Refuse what was read of a file that was written to meanwhile: its rows may be of two versions."""
-    path = Path(source).expanduser()
-    before = path.stat() if not source.startswith(hub.PREFIX) and path.is_file() else None
+    """Refuse what was read of files that were written to meanwhile: the rows may be of two versions."""
+    before = _stamps(source)
     yield
-    if before is None:
-        return
-    after = path.stat() if path.is_file() else None
-    if after is None or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise DataUnreadable(f"{source} was changed while it was read", hint="wait until it is whole, and try again")
+    after = _stamps(source)
+    if after != before:
+        changed = next(path for path in [*before, *after] if before.get(path) != after.get(path))
+        which = f": {changed}" if len(before) > 1 else ""
+        raise DataUnreadable(
+            f"{source} was changed while it was read{which}", hint="wait until it is whole, and try again"
+        )
+
+
+def _stamps(source: str) -> dict[Path, tuple[int, int, int]]:
+    """What tells a file that was written to from what it was: which it is, its size, and when it changed."""
+    stamps = {}
+    for path in files_of(source):
+        with suppress(OSError):
+            found = path.stat()
+            stamps[path] = (found.st_ino, found.st_size, found.st_mtime_ns)
+    return stamps
 
 
 def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool, like: Detected | None) -> Rows:
     columns = opened.detected.columns
-    if len(columns) > MAX_COLUMNS:
-        raise DataUnreadable(
-            f"{source} has {len(columns):,} columns; at most {MAX_COLUMNS:,} are read",
-            hint="keep the text and the label; or is it the wrong mark that separates them?",
-        )
-    sample = list(islice(opened.records, SAMPLE_ROWS))
-    cells = [[as_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]
+    refuse_too_wide(source, len(columns))
+    sample = _sample(opened.records)
+    cells = [[sample_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]
     if not sample:
         what = "a header but no rows" if opened.detected.header else "no rows"
         example = "example, text and label" if want_label else "text"
@@ -120,21 +131,39 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
         }
     )
     rows = Rows(source, opened.sha256, detected, given["text_column"], given["label_column"])
-    records = counted(chain(sample, opened.records), "reading", _expected_rows(source, sample))
-    _collect(rows, records, choice.text, choice.label)
+    records: Iterable[Record] = chain(sample, opened.records)
+    if opened.only is not None:
+        columns = [column for column in (choice.text, choice.label) if column is not None] or columns[:1]
+        records = opened.only(columns)
+    _collect(rows, counted(records, "reading", _expected_rows(source, sample)), columns)
+    kind = label_kind(dict.fromkeys(rows.labels), like)
+    if kind is not None:
+        rows.labels = in_one_spelling(rows.labels, kind)
+        detected = detected.model_copy(update={"reasons": {**detected.reasons, "labels": kind}})
     rows.detected = detected.model_copy(update={"preview": _preview(rows)})
+    rows.other_rows = opened.others.rows if opened.others is not None else []
     return rows
 
 
-def _expected_rows(source: str, sample: Sequence[Sequence[Any] | Unreadable]) -> int | None:
+def _sample(records: Iterator[Record]) -> list[Record]:
+    """The first rows, as many as can be held."""
+    sample: list[Record] = []
+    size = 0
+    for record in islice(records, SAMPLE_ROWS):
+        sample.append(record)
+        size += sum(len(cell) for cell in record if isinstance(cell, str | bytes))
+        if size > MAX_SAMPLE_BYTES:
+            break
+    return sample
+
+
+def _expected_rows(source: str, sample: Sequence[Record]) -> int | None:
     """About how many rows a text file has, by its size and that of the first rows; None where that says nothing."""
     path = Path(source).expanduser()
-    num_bytes = sum(
-        len(as_text(cell).encode("utf-8", "replace")) + 1 for row in sample for cell in row if cell is not None
-    )
     if len(sample) < SAMPLE_ROWS or path.suffix.lower() in (".gz", ".zip", ".parquet", ".xlsx") or not path.is_file():
         return None
-    return path.stat().st_size * len(sample) // max(1, num_bytes)
+    cells = (as_text(cell) for row in sample for cell in row if cell is not None)
+    return path.stat().st_size * len(sample) // max(1, sum(len(cell.encode("utf-8", "replace")) + 1 for cell in cells))
 
 
 def _preview(rows: Rows) -> list[PreviewRow]:
@@ -156,23 +185,35 @@ def _choose(
     return choose_text_column(columns, cells) if text == AUTO else ColumnChoice(text if text in columns else None, None)
 
 
-def _collect(rows: Rows, records: Iterable[Sequence[Any] | Unreadable], text: str | None, label: str | None) -> None:
-    columns = rows.detected.columns
+def _collect(rows: Rows, records: Iterable[Record], columns: Sequence[str]) -> None:
+    text, label = rows.detected.text_column, rows.detected.label_column
     text_at = columns.index(text) if text is not None else None
     label_at = columns.index(label) if label is not None else None
     number = 0
-    numbers, others, texts, labels = array("q"), array("q"), Spool(), list[str]()
+    numbers, unreadable, texts, labels = array("q"), array("q"), Spool(), list[str]()
     names: dict[str, str] = {}
     for number, record in enumerate(records, 1):
         if isinstance(record, Unreadable):
-            others.append(number)
+            unreadable.append(number)
             if len(rows.unreadable) < MAX_ROWS_NAMED:
                 excerpt = f" ({record.excerpt!r})" if record.excerpt else ""
                 rows.unreadable.append((number, f"{record.reason}{excerpt}"))
             continue
+        for column, at in ((text, text_at), (label, label_at)):
+            if at is not None and isinstance(cell := record[at], bytes):
+                _check_is_text(cell, f"{rows.file}: column '{column}' in row {number:,}")
         numbers.append(number)
         texts.append("" if text_at is None else as_text(record[text_at]))
         name = "" if label_at is None else as_text(record[label_at])
         labels.append(names.setdefault(name, name))  # each spelling is kept once, however many rows have it
     rows.numbers, rows.texts, rows.labels, rows.num_rows = numbers, texts.finish(), labels, number
-    rows.unreadable_numbers = others
+    rows.unreadable_numbers = unreadable
+
+
+def _check_is_text(cell: bytes, where: str) -> None:
+    try:
+        cell.decode()
+    except UnicodeDecodeError as error:
+        raise DataUnreadable(
+            f"{where} holds bytes that are not text in UTF-8", hint="write the column as strings, or name another"
+        ) from error

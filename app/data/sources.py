@@ -8,12 +8,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from app.data import archives, class_files, hub, tables
+from app.data import archives, class_files, hub, parquet_files, workbooks
 from app.data.delimited import read_delimited
 from app.data.encoding import OtherLines, Survey, bounded_lines, check_readable, open_text, read_start, survey
 from app.data.json_records import json_document, json_lines
 from app.data.line_rows import Unreadable, whole_lines
-from app.data.records import SAMPLE_ROWS, Source
+from app.data.records import SAMPLE_ROWS, Record, Source
 from app.domain.data_report import Detected
 from app.domain.errors import DataUnreadable
 
@@ -32,7 +32,7 @@ def _read_lines(path: Path, found: Survey, max_row_bytes: int) -> Source:
 
 def _of_objects(
     objects: Iterable[dict[str, Any] | Unreadable],
-) -> tuple[list[str], Iterator[Sequence[Any] | Unreadable]]:
+) -> tuple[list[str], Iterator[Record]]:
     """Columns are the keys of the first objects in order of appearance; a key an object lacks is an empty cell."""
     objects = iter(objects)
     sample = list(islice(objects, SAMPLE_ROWS))
@@ -95,21 +95,34 @@ def open_source(source: str, max_row_bytes: int, asked: Sequence[str], want_labe
     """
     if source.startswith(hub.PREFIX):
         return _read_hub(source)
-    path = Path(source).expanduser()
+    path, sheet = workbooks.named_sheet(Path(source).expanduser())
     if path.is_dir() or class_files.is_pattern(path):
         return class_files.read(path, max_row_bytes)
     check_readable(path)
     with _reading(path), path.open("rb") as file:
         head = file.read(4)
-    if head == tables.PARQUET_MAGIC:
-        return tables.read_parquet(path, asked)
-    if head == archives.ZIP_MAGIC and tables.is_workbook(path):
-        return tables.read_workbook(path, asked, closing)
+    if head == archives.ZIP_MAGIC and workbooks.is_workbook(path):
+        return workbooks.read_workbook(path, max_row_bytes, asked, sheet, closing)
+    if sheet is not None:
+        raise DataUnreadable(f"{source} names a sheet, and {path.name} is no Excel workbook", hint=f"give {path}")
+    if head == parquet_files.MAGIC:
+        return parquet_files.read_parquet(path, max_row_bytes, asked, closing)
     if archives.is_archive(head):
-        inside = archives.unpack(path, closing)
-        opened = open_source(str(inside), max_row_bytes, asked, want_label, closing)
-        return archives.as_packed(opened, path, inside)
+        unpacked = archives.unpack(path, closing)
+        with archives.named(path, unpacked):
+            opened = open_source(str(unpacked.inside), max_row_bytes, asked, want_label, closing)
+        return archives.as_packed(opened, path, unpacked)
     return _read_text(path, max_row_bytes, asked, want_label)
+
+
+def files_of(source: str) -> list[Path]:
+    """The files that a source is read from; none of the hub, or where there are none."""
+    if not source or source.startswith(hub.PREFIX):
+        return []
+    path = workbooks.named_sheet(Path(source).expanduser())[0]
+    if path.is_dir():
+        return list(class_files.files_below(path))
+    return class_files.paths_of(path) if class_files.is_pattern(path) else [path]
 
 
 def _read_text(path: Path, max_row_bytes: int, asked: Sequence[str], want_label: bool) -> Source:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.data import readers, sources
+from app.data.findings import Rules
 from app.data.readers import as_text, read
-from app.domain.errors import DataUnreadable
+from app.data.records import Source
+from app.data.validation import validate
+from app.domain.errors import DataUnreadable, InvalidInput
 
 ROWS = [
     ("a fine, warm day", "pos"),
@@ -70,7 +75,19 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, write: Call
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("a", "a"), (None, ""), (3, "3"), (1.0, "1"), (0.5, "0.5"), (float("nan"), ""), (True, "true"), (["é"], '["é"]')],
+    [
+        ("a", "a"),
+        (None, ""),
+        (3, "3"),
+        (1.0, "1"),
+        (0.5, "0.5"),
+        (float("nan"), ""),
+        (True, "true"),
+        (b"caf\xc3\xa9", "café"),
+        (b"\xff\x00", "ff00"),
+        ("a\r\nb\rc", "a\nb\nc"),
+        (["é"], '["é"]'),
+    ],
 )
 def test_cells_become_text_as_a_person_would_write_them(value: object, text: str) -> None:
     assert as_text(value) == text
@@ -194,6 +211,10 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn"]) | 
 TABLES = st.lists(st.tuples(CELLS.filter(str.strip), st.sampled_from(["pos", "neg"])), min_size=4, max_size=12)
 
 
+def _with_line_feeds(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(text.replace("\r\n", "\n").replace("\r", "\n"), label) for text, label in rows]
+
+
 @given(TABLES)
 def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
     written = io.StringIO(newline="")
@@ -201,7 +222,7 @@ def test_what_a_csv_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPathF
     path = tmp_path_factory.mktemp("csv") / "rows.csv"
     path.write_bytes(written.getvalue().encode())
     found = read(str(path), text_column="text", label_column="label")
-    assert list(zip(found.texts, found.labels, strict=True)) == rows
+    assert list(zip(found.texts, found.labels, strict=True)) == _with_line_feeds(rows)
 
 
 @given(TABLES)
@@ -212,7 +233,7 @@ def test_what_a_json_writer_wrote_is_read_back(tmp_path_factory: pytest.TempPath
     (folder / "rows.jsonl").write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in records))
     for path in folder.iterdir():
         found = read(str(path))
-        assert list(zip(found.texts, found.labels, strict=True)) == rows
+        assert list(zip(found.texts, found.labels, strict=True)) == _with_line_feeds(rows)
 
 
 def test_a_bound_beyond_what_can_be_counted_is_no_error(tmp_path: Path) -> None:
@@ -279,3 +300,150 @@ def test_a_file_with_very_many_columns_is_refused(tmp_path: Path) -> None:
     path.write_text(",".join(["a"] * 1_000_000) + "\n" + "," * 999_999 + "\n")
     with pytest.raises(DataUnreadable, match="has 1,000,000 columns; at most 20,000"):
         read(str(path))
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{text.replace(',', '')},{label}\n" for text, label in ROWS))
+
+    def open_and_write(*args: Any) -> Source:
+        opened = sources.open_source(*args)
+        with path.open("a") as file:
+            file.write("one more,1\n")
+        return opened
+
+    monkeypatch.setattr(readers, "open_source", open_and_write)
+    with pytest.raises(DataUnreadable, match="was changed while it was read"):
+        read(str(path))
+
+
+@pytest.mark.parametrize("what", ["written to", "removed", "added", "replaced"])
+@pytest.mark.parametrize("kind", ["folder", "pattern", "texts"])
+def test_files_of_a_folder_that_change_while_they_are_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, kind: str
+) -> None:
+    for label in ("good", "bad"):
+        (tmp_path / label).mkdir()
+        for place in (tmp_path / label / "1.txt", tmp_path / f"{label}.rows"):
+            place.write_text("one text\nanother text\n")
+    if kind == "texts":
+        for label in ("good", "bad"):
+            (tmp_path / f"{label}.rows").unlink()
+    else:
+        for label in ("good", "bad"):
+            (tmp_path / label / "1.txt").unlink()
+            (tmp_path / label).rmdir()
+    changing = tmp_path / "good" / "1.txt" if kind == "texts" else tmp_path / "good.rows"
+    source = str(tmp_path / "*.rows") if kind == "pattern" else str(tmp_path)
+
+    def open_and_change(*args: Any) -> Source:
+        opened = sources.open_source(*args)
+        opened.records = iter(list(opened.records))
+        if what == "written to":
+            changing.write_text("one text\nanother text, longer\n")
+        elif what == "removed":
+            changing.unlink()
+        elif what == "added":
+            changing.with_name("more.rows").write_text("one more\n")
+        else:
+            changing.with_name(".aside").write_text(changing.read_text())
+            os.utime(changing.with_name(".aside"), ns=(1, changing.stat().st_mtime_ns))
+            changing.with_name(".aside").replace(changing)
+        return opened
+
+    assert read(source).num_rows > 1
+    monkeypatch.setattr(readers, "open_source", open_and_change)
+    with pytest.raises(DataUnreadable, match=r"was changed while it was read: .*(good|more)"):
+        read(source)
+
+
+TYPED = [("first text\nof two lines", True, 1.0), ("second", False, 0.5), ("third", True, 2.0), ("fourth", False, 1.0)]
+
+
+@pytest.mark.parametrize("label", ["flag", "score"])
+def test_typed_labels_and_line_ends_are_the_same_rows_from_every_format(tmp_path: Path, label: str) -> None:
+    import openpyxl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"text": text.replace("\n", "\r\n"), "flag": flag, "score": score} for text, flag, score in TYPED * 5]
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "rows.json").write_text(json.dumps(rows).replace("true", "true "))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+    book = openpyxl.Workbook()
+    for row in [list(rows[0]), *(list(row.values()) for row in rows)]:
+        book.active.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    upper = [{**row, "flag": str(row["flag"]).upper(), "score": f"{row['score']:.2f}"} for row in rows]
+    with (tmp_path / "upper.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([list(rows[0]), *(list(row.values()) for row in upper)])
+    found = {path.name: read(str(path), label_column=label) for path in tmp_path.iterdir()}
+    assert len(found) == 6
+    expected = ["true", "false"] if label == "flag" else ["1", "0.5", "2"]
+    for name, one in found.items():
+        assert list(dict.fromkeys(one.labels)) == expected, name
+        assert one.texts == [text for text, *_ in TYPED * 5], name
+
+
+def _labelled(path: Path, *labels: str) -> Path:
+    path.write_text(
+        "text,label\n" + "".join(f'"text number {n}, as it was",{labels[n % len(labels)]}\n' for n in range(12))
+    )
+    return path
+
+
+def test_labels_of_which_some_are_names_stay_as_they_are_spelt(tmp_path: Path) -> None:
+    train = read(str(_labelled(tmp_path / "rows.csv", "True", "1.0", "Fake")))
+    assert set(train.labels) == {"True", "1.0", "Fake"}
+    assert set(read(str(_labelled(tmp_path / "eval.csv", "True")), like=train.detected).labels) == {"True"}
+
+
+def test_labels_of_evaluation_rows_are_spelt_as_those_of_the_training_rows(tmp_path: Path) -> None:
+    train = read(str(_labelled(tmp_path / "rows.csv", "True", "False")))
+    assert set(train.labels) == {"true", "false"}
+    assert set(read(str(_labelled(tmp_path / "eval.csv", "TRUE", "no")), like=train.detected).labels) == {"true", "no"}
+
+
+def test_texts_that_are_numbers_or_truth_values_keep_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "True,a\n1.0,b\n2.50,a\nFALSE,b\n")
+    assert read(str(path)).texts == ["True", "1.0", "2.50", "FALSE"]
+
+
+MIXED = [(f"un café très bon, numéro {n}", "good" if n % 2 else "bad") for n in range(400)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "quoted", "jsonl", "json", "fasttext", "lines"])
+def test_rows_in_a_second_encoding_are_counted_and_named(tmp_path: Path, kind: str) -> None:
+    def encoded(line: str, number: int) -> bytes:
+        return line.encode("cp1252" if number % 3 == 0 else "utf-8")
+
+    path = tmp_path / f"rows.{'txt' if kind in ('fasttext', 'lines') else kind.replace('quoted', 'csv')}"
+    lines = {
+        "csv": ["text,label\n", *(f'"{text}",{label}\n' for text, label in MIXED)],
+        "quoted": ["text,label\n", *(f'"{text}\ntrès drôle",{label}\n' for text, label in MIXED)],
+        "jsonl": [json.dumps({"text": t, "label": n}, ensure_ascii=False) + "\n" for t, n in MIXED],
+        "json": ["[", *(json.dumps({"text": t, "label": n}, ensure_ascii=False) + ",\n" for t, n in MIXED), "{}]"],
+        "fasttext": [f"__label__{label} {text}\n" for text, label in MIXED],
+        "lines": [f"{text}\n" for text, _ in MIXED],
+    }[kind]
+    first = 1 if kind in ("csv", "quoted", "json") else 0
+    path.write_bytes(b"".join(encoded(line, number - first) for number, line in enumerate(lines)))
+    rows = read(str(path), want_label=kind != "lines")
+    assert list(rows.other_rows) == list(range(1, 401, 3))
+    assert rows.texts[0].startswith(MIXED[0][0])
+    assert rows.texts[1].startswith(MIXED[1][0])
+    if kind in ("csv", "quoted", "jsonl"):
+        (found,) = [f for f in validate(rows, Rules()).report.findings if "two encodings" in f.message]
+        assert (found.count, found.rows) == (134, list(range(1, 301, 3)))
+        assert "café" in found.examples[0]
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_name_is_no_folder(source: str) -> None:
+    with pytest.raises(InvalidInput, match="name is empty"):
+        read(source)

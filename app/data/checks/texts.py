@@ -2,14 +2,17 @@
 
 import math
 import statistics
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from app.data import markup, mojibake, personal_data
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.languages import IDEOGRAPHIC, OTHER, language_of
 from app.data.progress import counted
 from app.data.readability import BaseTokenizer, read_by_script, too_long
+from app.data.readers import Rows
 from app.data.spool import select
 
 MIN_ROWS_TO_JUDGE_LENGTH = 20
@@ -63,12 +66,16 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
             garbled,
             examples=(_repair_shown(texts[i]) for i in garbled[:MAX_EXAMPLES]),
         )
-    if rows.detected.other_lines:
+    if rows.other_rows:
+        places = _places(rows, islice(rows.other_rows, 10 * MAX_EXAMPLES))
         findings.add(
             "encoding_damage",
-            f"two encodings in one file: {rows.detected.reasons['encoding']}",
-            "look at these lines (the header is line 1), and save the whole file as UTF-8",
-            count=len(rows.detected.other_lines),
+            f"two encodings in one file, {rows_in_words(len(rows.other_rows))} in the second: "
+            f"{rows.detected.reasons['encoding']}",
+            "look at the examples; if they are right, save the whole file as UTF-8",
+            numbers=rows.other_rows,
+            count=len(rows.other_rows),
+            examples=(_around(texts[i], lambda c: ord(c) > 127) for i in places if not texts[i].isascii()),
         )
     if not lost and not garbled and rows.detected.encoding in ("cp1252", "latin-1"):
         doubtful = [i for i in usable if not texts[i].isascii()]
@@ -81,6 +88,14 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
                 doubtful,
                 examples=(_around(texts[i], lambda c: ord(c) > 127) for i in doubtful[:MAX_EXAMPLES]),
             )
+
+
+def _places(rows: Rows, numbers: Iterable[int]) -> Iterator[int]:
+    """Where rows with these numbers are in the lists of `rows`, as far as they could be read."""
+    for number in numbers:
+        place = bisect_left(rows.numbers, number)
+        if place < len(rows.numbers) and rows.numbers[place] == number:
+            yield place
 
 
 def _around(text: str, wanted: Callable[[str], bool]) -> str:
