@@ -59,8 +59,8 @@ def queue() -> RecordingQueue:
 
 @pytest.fixture
 def database_address() -> str:
-    """Empty: SQLite in RESULTS_DIR. A module whose tests hold on both databases gives `database_url` here."""
-    return ""
+    """That of the settings. A module that shows how its tests hold on both databases gives `database_url` here."""
+    return get_settings().database_url
 
 
 @pytest.fixture
