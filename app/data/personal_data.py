@@ -8,19 +8,41 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}", re.ASCII)
+_LETTERS = "A-Za-zÀ-ÖØ-öø-\u024f\u0300-\u036f\u0370-\u03ff\u0400-\u052f\u1e00-\u1fff"
+"""Of alphabets that e-mail addresses are written in; ideographs stand beside one without a space."""
+
+_EMAIL = re.compile(rf"[{_LETTERS}\d.+_-]{{1,64}}@(?:[{_LETTERS}\d-]{{1,63}}\.){{1,8}}[{_LETTERS}]{{2,24}}", re.ASCII)
 _CARD = re.compile(r"(?<![\d.-])[3-6]\d{3}(?:[ -]?\d){9,15}(?![\d.-]?\d)")
 _PRC_ID = re.compile(r"(?<!\d)[1-9]\d{5}(?:19|20)\d{9}[\dXx](?!\d)")
 _TAIWAN_ID = re.compile(r"(?<![A-Za-z\d])[A-Za-z][1289]\d{8}(?!\d)")
 _US_SSN = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
+_UK_NINO = re.compile(
+    r"(?<![A-Za-z\d])(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]"
+    r"(?: ?\d{2}){3} ?[A-D](?![A-Za-z\d])",
+)
 _PHONE = re.compile(
     r"(?<![\w+])(?:"
     r"\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"  # international
     r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4}"  # North America
     r"|09\d{2}-?\d{3}-?\d{3}|\(?0[2-8]\)?[ -]?\d{3,4}[ -]\d{4}"  # Taiwan
     r"|1[3-9]\d{9}|0\d{2,3}-\d{7,8}"  # People's Republic of China
-    r")(?![\d-])"
+    r"|0[5789]0[ -]\d{4}[ -]\d{4}|01[016-9]-\d{3,4}-\d{4}"  # Japan, Korea
+    r"|0[1-9](?:(?: \d{2}){4}|(?:\.\d{2}){4}|(?:-\d{2}){4})"  # France
+    r"|01[5-7]\d{1,2}(?:[ /-]\d{6,8}|[ /-]\d{3}[ -]\d{4,5})|0\d{2,4}/\d{5,8}"  # Germany
+    r"|07\d{3}[ -]\d{3}[ -]?\d{3}|020[ -]\d{4}[ -]\d{4}"  # United Kingdom
+    r")(?![\d-])",
+    re.ASCII,
 )
+_CALLED_PHONE = re.compile(
+    r"(?:\b(?:tele(?:phone|fon)|t[eé]l(?:[eé]phone)?|phone|fax|mobile?|handy|whatsapp)|电话|電話|手机|手機|[☎☏📞])"
+    r"(?:\.| no\.?| nr\.?| number)? ?[:：]? {0,2}(?P<number>(?:\+|\(?0|\d{3})[\d()/ .-]{3,18}\d)(?![\w-])",
+    re.IGNORECASE | re.ASCII,
+)
+"""A number that is said to be one of a telephone, whatever its form."""
+
+PHONE_DIGITS = range(7, 16)
+"""How many a telephone number has, from a local one to the longest of E.164."""
+
 _HINT = re.compile(r"[@\d]")
 
 
@@ -62,7 +84,9 @@ _FORMS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
     ("payment card", _CARD, is_card_number),
     ("national id", _TAIWAN_ID, is_taiwan_id),
     ("national id", _US_SSN, lambda _: True),
+    ("national id", _UK_NINO, lambda _: True),
     ("telephone number", _PHONE, lambda _: True),
+    ("telephone number", _CALLED_PHONE, lambda number: len(_digits(number)) in PHONE_DIGITS),
 )
 
 
@@ -73,9 +97,10 @@ def find(text: str) -> list[PersonalDatum]:
     found: list[PersonalDatum] = []
     for kind, pattern, is_valid in _FORMS:
         for match in pattern.finditer(text):
-            free = all(match.end() <= other.start or match.start() >= other.end for other in found)
-            if free and is_valid(match[0]):
-                found.append(PersonalDatum(kind, match.start(), match.end()))
+            start, end = match.span(match.lastgroup or 0)
+            free = all(end <= other.start or start >= other.end for other in found)
+            if free and is_valid(text[start:end]):
+                found.append(PersonalDatum(kind, start, end))
     return sorted(found, key=lambda datum: datum.start)
 
 
