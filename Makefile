@@ -52,8 +52,8 @@ check: setup ## what CI runs: format, lint, types, import contracts, tests
 bench: setup ## side-by-side measurements against what one would use instead
 	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
 
-security: setup ## the tests of security in their long form, and Bandit; about half an hour [examples=20]
-	@FINETUNE_SCHEMA_EXAMPLES="$${examples:-20}" $(BIN)/pytest -q tests/security
+security: setup ## the tests of security in their long form, and Bandit; slow [examples=10]
+	@FINETUNE_SCHEMA_EXAMPLES="$${examples:-10}" $(BIN)/pytest -q tests/security
 	@$(BIN)/bandit -q -r app -c pyproject.toml
 
 chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=17 seed=1]
