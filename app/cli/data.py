@@ -33,7 +33,10 @@ data_versions.register(app)
 
 @app.command()
 def validate(
-    file: Annotated[str, typer.Argument(metavar="FILE", help=output.DATA_SOURCES)],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help=f"{output.DATA_SOURCES}; several files: each is a class, a text a line"),
+    ],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
     eval_data: Annotated[str | None, typer.Option(help="evaluation rows, held against FILE")] = None,
@@ -54,11 +57,12 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Say how FILE is read and what is wrong with it; exit 0 when nothing blocks training, else 1."""
+    from app.data.class_files import as_pattern
     from app.domain.train_config import DataConfig
 
     _check_fix(fix, drop or [], mask=mask)
     data = DataConfig(
-        train=file,
+        train=as_pattern(files),
         eval=eval_data,
         test=test_data,
         text_column=text_column,
@@ -168,7 +172,7 @@ def _ask(question: str, choices: list[str]) -> str:
 
 def show_report(report: "ValidationReport", split: str | None = None) -> None:
     """Print how a file was read, its labels and its findings, for people."""
-    name = Path(report.file).name if not report.file.startswith("hub:") else report.file
+    name = report.file if report.file.startswith(("hub:", "{")) else Path(report.file).name
     typer.echo(
         f"{output.printable(name)}{f' ({split})' if split else ''}: {report.rows:,} rows, {len(report.labels)} labels"
     )

@@ -65,12 +65,13 @@ def is_pattern(path: Path) -> bool:
 
 def as_pattern(names: Sequence[str]) -> str:
     """One pattern that names these files, as `read` takes it; InvalidInput where their names do not allow one."""
+    names = list(dict.fromkeys(names))
     if len(names) == 1:
         return names[0]
     for name in names:
         if any(mark in name for mark in "{},"):
             raise InvalidInput(f"{name}: names with braces or commas cannot be given together", hint="give a folder")
-    paths = [Path(glob.escape(name)) for name in dict.fromkeys(names)]
+    paths = [Path(glob.escape(name)) for name in names]
     folder = paths[0].parent
     if any(path.parent != folder for path in paths):
         return f"{{{','.join(map(str, paths))}}}"

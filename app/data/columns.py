@@ -84,10 +84,11 @@ def nearest(name: str, known: Sequence[str]) -> list[str]:
 
 
 class _Sample:
-    """Cells of the sampled rows by column name."""
+    """Cells of the sampled rows by column name; `has_all` says that there are no other rows."""
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]], *, has_all: bool) -> None:
         self.columns = columns
+        self.called = f"{len(rows):,} rows" if has_all else f"the first {len(rows):,} rows"
         self.values = {
             name: [(row[i] if i < len(row) else None) or "" for row in rows] for i, name in enumerate(columns)
         }
@@ -120,7 +121,11 @@ def _choose_text(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str,
         return shaped[0], f"column '{shaped[0]}' has by far the longest texts", []
     if len(shaped) == 1:
         distinct = sample.distinct(shaped[0])
-        return shaped[0], f"column '{shaped[0]}' has long, varied text ({distinct:,} different values)", []
+        return (
+            shaped[0],
+            f"column '{shaped[0]}' has long, varied text ({distinct:,} different values in {sample.called})",
+            [],
+        )
     return None, "", shaped
 
 
@@ -134,7 +139,7 @@ def _without_ids_of_names(sample: _Sample, candidates: list[str]) -> list[str]:
 
 def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str, list[str]]:
     def reason(column: str, why: str) -> str:
-        return f"column '{column}' {why} ({sample.distinct(column)} different values in {sample.num_rows:,} rows)"
+        return f"column '{column}' {why} ({sample.distinct(column):,} different values in {sample.called})"
 
     rank = {c: name_rank(c, LABEL_NAMES) for c in free}
     named = [c for c in free if rank[c] == 2 or (rank[c] == 1 and looks_like_labels(sample.values[c]))]
@@ -169,12 +174,15 @@ def _ambiguous(role: str, candidates: list[str], sample: _Sample) -> AmbiguousCo
     )
 
 
-def choose_text_column(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> ColumnChoice:
+def choose_text_column(
+    columns: Sequence[str], rows: Sequence[Sequence[str | None]], *, has_all: bool = True
+) -> ColumnChoice:
     """Pick the text column from a sample of rows that need no label; a label only helps to tell what is no text.
 
-    Raises AmbiguousColumns where several columns could be the text and are equally good.
+    `has_all`: the rows are all there are, so the reasons need not say how many were looked at. Raises AmbiguousColumns
+    where several columns could be the text and are equally good.
     """
-    sample = _Sample(columns, rows)
+    sample = _Sample(columns, rows, has_all=has_all)
     text, why, candidates = _choose_text(sample, columns)
     if candidates:
         raise _ambiguous("text", candidates, sample)
@@ -189,16 +197,21 @@ def choose_text_column(columns: Sequence[str], rows: Sequence[Sequence[str | Non
 
 
 def choose_columns(
-    columns: Sequence[str], rows: Sequence[Sequence[str | None]], text_column: str = AUTO, label_column: str = AUTO
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | None]],
+    text_column: str = AUTO,
+    label_column: str = AUTO,
+    *,
+    has_all: bool = True,
 ) -> ColumnChoice:
-    """Pick text and label column from a sample of rows.
+    """Pick text and label column from a sample of rows; `has_all` as for `choose_text_column`.
 
     A given name is taken as it is (None where the file lacks it). Raises AmbiguousColumns with the candidates where
     `auto` finds several that are equally good.
     """
     if text_column == label_column != AUTO:
         raise InvalidInput(f"text and label are both column '{text_column}'", hint="give two different columns")
-    sample = _Sample(columns, rows)
+    sample = _Sample(columns, rows, has_all=has_all)
     reasons: dict[str, str] = {}
     chosen: dict[str, str | None] = {}
     for role, asked in (("text", text_column), ("label", label_column)):

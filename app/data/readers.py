@@ -122,7 +122,8 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
         if asked == AUTO and known in columns:
             wanted = wanted | {role: known}
             reasons[role] = f"column '{known}', as in the training data"
-    choice = _choose(columns, cells, wanted, want_label)
+    following = next(opened.records, None)
+    choice = _choose(columns, cells, wanted, want_label, has_all=following is None)
     detected = opened.detected.model_copy(
         update={
             "text_column": choice.text,
@@ -131,7 +132,7 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
         }
     )
     rows = Rows(source, opened.sha256, detected, given["text_column"], given["label_column"])
-    records: Iterable[Record] = chain(sample, opened.records)
+    records: Iterable[Record] = chain(sample, [] if following is None else [following], opened.records)
     if opened.only is not None:
         columns = [column for column in (choice.text, choice.label) if column is not None] or columns[:1]
         records = opened.only(columns)
@@ -177,12 +178,19 @@ def _shown(cell: str) -> str:
 
 
 def _choose(
-    columns: Sequence[str], cells: Sequence[Sequence[str]], wanted: dict[str, str], want_label: bool
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    wanted: dict[str, str],
+    want_label: bool,
+    *,
+    has_all: bool,
 ) -> ColumnChoice:
     if want_label:
-        return choose_columns(columns, cells, **wanted)
+        return choose_columns(columns, cells, **wanted, has_all=has_all)
     text = wanted["text_column"]
-    return choose_text_column(columns, cells) if text == AUTO else ColumnChoice(text if text in columns else None, None)
+    if text != AUTO:
+        return ColumnChoice(text if text in columns else None, None)
+    return choose_text_column(columns, cells, has_all=has_all)
 
 
 def _collect(rows: Rows, records: Iterable[Record], columns: Sequence[str]) -> None:

@@ -122,6 +122,45 @@ def test_what_cannot_be_read_exits_2_with_one_line_and_a_hint(
     assert hint.startswith("  hint: ")
 
 
+def test_several_files_of_a_class_each_are_one_source_as_a_pattern_is(run: Any, tmp_path: Path) -> None:
+    for label in ("fine", "awful"):
+        (tmp_path / f"{label}.txt").write_text("".join(f"the {word} was {label}\n" for word in ("food", "room", "bed")))
+    given = json.loads(run(tmp_path / "fine.txt", tmp_path / "awful.txt", "--json")[1])
+    assert (given["labels"], given["detected"]["format"]) == ({"awful": 3, "fine": 3}, "class files")
+    for pattern in ("*.txt", "{fine,awful}.txt"):
+        status, out, _ = run(tmp_path / pattern, "--json")
+        assert (status, json.loads(out)["sha256"]) == (0, given["sha256"])
+
+
+def test_several_tables_are_wrong_usage(run: Any, good: Path) -> None:
+    other = good.with_name("other.csv")
+    other.write_text(GOOD)
+    status, _, err = run(good, other)
+    assert status == 2
+    assert "give one of the files: good.csv, other.csv" in err
+
+
+def test_an_empty_name_is_wrong_usage(run: Any) -> None:
+    status, out, err = run("")
+    assert (status, out) == (2, "")
+    assert "its name is empty" in err
+
+
+def test_a_sheet_is_named_behind_the_file(run: Any, tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for title in ("one", "two"):
+        sheet = book.create_sheet(title)
+        for line in GOOD.splitlines():
+            sheet.append(line.split(","))
+    book.save(tmp_path / "rows.xlsx")
+    status, _, err = run(tmp_path / "rows.xlsx")
+    assert status == 2
+    assert "rows.xlsx#one" in err
+    assert run(f"{tmp_path / 'rows.xlsx'}#two")[0] == 0
+
+
 def test_a_directory_exits_2(run: Any, tmp_path: Path) -> None:
     status, _, err = run(tmp_path)
     assert status == 2

@@ -124,3 +124,48 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataUnreadable, match="is encrypted"):
         read(str(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_bytes_of_any_way_of_packing_are_no_full_disk(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "rows.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("rows.csv", b"".join(b"text number %d,%d\n" % (n * n, n % 2) for n in range(20_000)))
+    content = bytearray(path.read_bytes())
+    content[300:700] = bytes(255 - n % 251 for n in range(400))
+    path.write_bytes(content)
+    with pytest.raises(DataUnreadable, match=r"rows\.zip is a damaged archive") as caught:
+        read(str(path))
+    assert "copy it again" in caught.value.hint
+
+
+def test_an_error_about_a_file_in_an_archive_names_both(tmp_path: Path) -> None:
+    blank = _zip(tmp_path / "rows.zip", {"deep/rows.csv": b"  \n"})
+    with pytest.raises(DataUnreadable) as caught:
+        read(str(blank))
+    assert caught.value.message.startswith(f"{blank}: deep/rows.csv has only white space")
+    late = _zip(tmp_path / "late.zip", {"rows.json": b'[{"text": "a", "label": "b"}' + b', {"text": "a"}' * 6000})
+    with pytest.raises(DataUnreadable) as caught:
+        read(str(late))
+    assert caught.value.message == f"{late}: rows.json ends inside its list"
+    splits = _zip(tmp_path / "splits.zip", {"top/train.csv": CONTENT, "top/test.csv": CONTENT})
+    with pytest.raises(DataUnreadable) as caught:
+        read(str(splits))
+    assert caught.value.message.startswith(f"{splits}: top has splits, not classes")
+    assert f"give {splits}: top/train.csv to train on" in caught.value.hint
+    assert "unpack it first" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("member", "said"),
+    [
+        ("word/document.xml", "is a Word document"),
+        ("ppt/presentation.xml", "is a PowerPoint document"),
+        ("xl/workbook.bin", "is a binary Excel workbook"),
+        ("META-INF/manifest.xml", "is an OpenDocument file"),
+    ],
+)
+def test_documents_of_office_programs_are_named_for_what_they_are(tmp_path: Path, member: str, said: str) -> None:
+    with pytest.raises(DataUnreadable, match=said) as caught:
+        read(str(_zip(tmp_path / "file", {"[Content_Types].xml": b"<a/>", member: b"<a/>"})))
+    assert caught.value.hint

@@ -98,3 +98,12 @@ def test_two_possible_texts_are_answered_with_both_names() -> None:
     with pytest.raises(AmbiguousColumns) as caught:
         choose_text_column(["premise", "hypothesis"], _rows(TEXTS, TEXTS[::-1]))
     assert (caught.value.role, caught.value.choices) == ("text", ["premise", "hypothesis"])
+
+
+def test_reasons_that_count_a_sample_say_so() -> None:
+    rows = _rows(IDS, LABELS, TEXTS)
+    sampled = choose_columns(["v0", "v1", "v2"], rows, has_all=False).reasons
+    assert "(2 different values in the first 24 rows)" in sampled["label_column"]
+    assert "(24 different values in the first 24 rows)" in sampled["text_column"]
+    whole = choose_columns(["v0", "v1", "v2"], rows).reasons
+    assert "(2 different values in 24 rows)" in whole["label_column"]

@@ -447,3 +447,12 @@ def test_rows_in_a_second_encoding_are_counted_and_named(tmp_path: Path, kind: s
 def test_an_empty_name_is_no_folder(source: str) -> None:
     with pytest.raises(InvalidInput, match="name is empty"):
         read(source)
+
+
+@pytest.mark.parametrize(("num_rows", "said"), [(5000, "in 5,000 rows"), (5001, "in the first 5,000 rows")])
+def test_reasons_say_whether_they_are_about_all_rows(tmp_path: Path, num_rows: int, said: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"text {n},{n % 3}\n" for n in range(num_rows)))
+    rows = read(str(path))
+    assert said in rows.detected.reasons["label_column"]
+    assert rows.texts[-1] == f"text {num_rows - 1}"
