@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -46,6 +48,18 @@ def sweep_after_the_lease(house: House) -> list[str]:
     return sweeper.recover(house.platform, sweeper.find_lost(house.platform, watch))
 
 
+def freeze(house: House, worker: WorkerProcess) -> None:
+    """Stop a worker where it is, but not while it writes: SQLite would then let nobody write until it wakes."""
+    while True:
+        worker.kill(signal.SIGSTOP)
+        with closing(sqlite3.connect(house.results_dir / "experiments.db", timeout=1)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError:
+                worker.kill(signal.SIGCONT)
+
+
 def test_a_frozen_worker_loses_its_task_and_writes_nothing_when_it_wakes(
     make_house: MakeHouse, start_worker: StartWorker
 ) -> None:
@@ -55,7 +69,7 @@ def test_a_frozen_worker_loses_its_task_and_writes_nothing_when_it_wakes(
         house.mode("wait")
         task_id = house.submit()
         house.waits_in("STARTED", task_id)
-        frozen.kill(signal.SIGSTOP)
+        freeze(house, frozen)
         house.mode("succeed")
         start_worker(house, "awake")
         task = house.ended(task_id)
