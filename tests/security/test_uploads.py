@@ -297,9 +297,9 @@ def test_many_files_at_once_are_checked_two_at_a_time(api: Api) -> None:
             client = ada if number % 2 else bob
             return client.post("/datasets/validate", files={"file": ("rows.csv", content)}).status_code
 
-        with ThreadPoolExecutor(6) as threads:
-            assert list(threads.map(validate, range(6))) == [200] * 6
-    assert len(children.pids) == 6
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(validate, range(4))) == [200] * 4
+    assert len(children.pids) == 4
     assert children.most_at_once == 2
     assert api.is_clean()
 
