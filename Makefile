@@ -2,7 +2,7 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v check bench chaos security db-list serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v test-servers check bench chaos security db-list serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
@@ -40,6 +40,9 @@ test: setup ## all tests
 
 test-v: setup ## all tests, one line each
 	@$(BIN)/pytest -v $(SIDE_BY_SIDE)
+
+test-servers: setup ## the tests of API and tasks once more, on PostgreSQL
+	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) tests/api tests/tasks
 
 check: setup ## what CI runs: format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check .

@@ -44,10 +44,12 @@ def create_first_administrator(platform: Platform, caller: Caller, code: str, us
     Conflict `setup.done` once there is an account, however it was made; Unauthenticated for a wrong code.
     """
     platform.login_limits.check(caller.ip)
+    # In this order: whoever was first has its account before the codes are forgotten.
+    is_known = _file_of(platform.settings, code).is_file()
     with platform.installation.database.read() as session:
         if users.any_exists(session):
             raise _done()
-    if not _file_of(platform.settings, code).is_file():
+    if not is_known:
         platform.login_limits.failed(caller.ip)
         platform.audit.append_now(caller, "user.setup", "installation:setup", "denied")
         raise Unauthenticated(

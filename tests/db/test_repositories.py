@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from app.db import session as session_module
 from app.db.repositories import experiments, metrics, tasks
 from app.db.session import Database, Session, open_database
 from app.db.tables import MetricPointRow, TaskRow
-from app.domain.errors import Conflict, InvalidInput
+from app.domain.errors import Conflict, InvalidInput, StorageError
 from app.domain.filters import parse_filter, parse_sort
 from app.domain.task import TaskState
 
@@ -197,6 +198,16 @@ def test_of_four_processes_that_write_what_they_read_none_is_misled(database: Da
     assert [process.returncode for process in processes] == [0] * 4, errors
     with database.read() as session:
         assert [point.step for point in metrics.points(session, 1)] == list(range(1, 101))
+
+
+def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "BUSY_TIMEOUT_SECONDS", 0.2)
+    database = open_database(database_url)
+    with database.write(), pytest.raises(StorageError) as caught, database.write():
+        pass
+    assert caught.value.code == "storage.busy"
 
 
 def test_writers_that_rest_on_nothing_go_side_by_side_on_postgresql(postgresql_url: str) -> None:
