@@ -205,8 +205,12 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_busy(
 ) -> None:
     monkeypatch.setattr(session_module, "BUSY_TIMEOUT_SECONDS", 0.2)
     database = open_database(database_url)
-    with database.write(), pytest.raises(StorageError) as caught, database.write():
-        pass
+    with database.write() as first:
+        add(first, "a")
+        with pytest.raises(StorageError) as caught, database.write() as second:
+            add(second, "b")
+    with database.read() as session:
+        assert experiments.names(session) == ["a"]
     assert caught.value.code == "storage.busy"
 
 
