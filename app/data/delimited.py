@@ -8,7 +8,15 @@ from itertools import islice
 from pathlib import Path
 
 from app.data.columns import LABEL_NAMES, TEXT_NAMES, name_rank, refuse_too_wide
-from app.data.detection import alternatives, choose_dialect, choose_header, choose_mode, column_names, weigh
+from app.data.detection import (
+    alternatives,
+    choose_dialect,
+    choose_header,
+    choose_mode,
+    column_names,
+    names_two_columns,
+    weigh,
+)
 from app.data.encoding import OtherLines, Survey, bounded_lines, open_text
 from app.data.labelled_lines import COLUMNS, is_labelled, labelled_rows
 from app.data.line_rows import SPLIT, Dialect, Unreadable, called, split_rows
@@ -66,7 +74,9 @@ def read_delimited(path: Path, found: Survey, max_row_bytes: int, asked: Sequenc
         columns=columns,
         reasons=reasons,
     )
-    return Source(found.sha256, detected, others.noting(_without_header(rows, others) if header else rows), others)
+    if header:
+        rows = _without_header(rows, others)
+    return Source(found.sha256, detected, others.noting(rows) if found.other_encoding else rows, others)
 
 
 def _readable(lines: Sequence[str], dialect: Dialect) -> list[list[str]]:
@@ -101,7 +111,11 @@ def _choose_way(
     ways = {way.mode: way for way in alternatives(dialect, sample)}
     if not found.has_quotes:
         ways.pop("plain", None)
-    weighed = {mode: weigh(_lines(path, found, max_row_bytes, num_skipped), way) for mode, way in ways.items()}
+    is_named = names_two_columns(next(iter(_readable(sample, dialect)), []))
+    weighed = {
+        mode: weigh(_lines(path, found, max_row_bytes, num_skipped), way, is_named=is_named)
+        for mode, way in ways.items()
+    }
     mode, reason = choose_mode(weighed, found.has_quotes)
     chosen = weighed[mode]
     if chosen.num_joined:

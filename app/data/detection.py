@@ -161,11 +161,12 @@ def alternatives(dialect: Dialect, lines: Sequence[str]) -> list[Dialect]:
     ways = [replace(dialect, mode=mode) for mode in _FIXED]
     if dialect.num_columns == 2:
         ways = [replace(way, label_side=_label_side(lines, way)) for way in ways]
-    if dialect.mode in SPLIT:
-        rows = [row for row in split_rows(lines, dialect) if not isinstance(row, Unreadable)]
-        named = bool(rows) and all(map(_is_known_name, rows[0]))
-        ways.append(replace(dialect, label_side=dialect.mode) if named else dialect)
-    return ways
+    return [*ways, replace(dialect, label_side=dialect.mode)] if dialect.mode in SPLIT else ways
+
+
+def names_two_columns(row: Sequence[str]) -> bool:
+    """Whether a first row is a header of a text and a label that is known by its names."""
+    return len(row) == 2 and all(map(_is_known_name, row))
 
 
 def _label_side(lines: Sequence[str], dialect: Dialect) -> Side | None:
@@ -193,8 +194,12 @@ class Weighed:
     num_joined: int = 0
 
 
-def weigh(lines: Iterable[str], dialect: Dialect) -> Weighed:
-    """What becomes of all `lines` under `dialect`: those in no row with the right number of cells are lost."""
+def weigh(lines: Iterable[str], dialect: Dialect, *, is_named: bool = False) -> Weighed:
+    """What becomes of all `lines` under `dialect`: those in no row with the right number of cells are lost.
+
+    Labels of a single split are believed to be all there are where most lines have one separator, or where a header
+    that `is_named` says what the columns are and nearly all other lines have one of them.
+    """
     is_split, side = dialect.mode in SPLIT, dialect.label_side
     labels: Counter[str] = Counter()
     longer: Counter[str] = Counter()
@@ -213,7 +218,8 @@ def weigh(lines: Iterable[str], dialect: Dialect) -> Weighed:
     if len(labels) > MAX_LABELS:
         labels.clear()
     num_joined = sum(count for cell, count in longer.items() if known_label(cell, labels.keys()) is not None)
-    if side is None or (is_split and num_joined < MIN_EXPLAINED * longer.total()):
+    explained = is_named and num_joined >= MIN_EXPLAINED * longer.total()
+    if side is None or (is_split and labels.total() < longer.total() and not explained):
         return Weighed(replace(dialect, label_side=None), num_lost)
     num_lost += longer.total() - num_joined
     return Weighed(replace(dialect, labels=frozenset(labels)), num_lost, 0 if is_split else num_joined)

@@ -267,7 +267,7 @@ class OtherLines:
         """A line was read that no row has been made of yet."""
 
     def noting(self, rows: Iterable[Item]) -> Iterator[Item]:
-        """The rows as they are, from the first."""
+        """The rows as they are, from the first, with their numbers noted."""
         for number, row in enumerate(rows, 1):
             if self.is_pending:
                 self.rows.append(number)

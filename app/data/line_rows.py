@@ -88,7 +88,7 @@ def split_rows(lines: Iterable[str], dialect: Dialect, first_line: int = 1) -> I
         elif mode in SPLIT:
             yield _checked_split(row, dialect)
         else:
-            yield _checked(row, dialect)
+            yield row if len(row) == dialect.num_columns else _checked(row, dialect)
 
 
 def _checked(row: list[str], dialect: Dialect) -> list[str] | Unreadable:

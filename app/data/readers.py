@@ -4,12 +4,13 @@ Whether the rows are fit for training is for `validation.py` to say.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 from app.data import personal_data
 from app.data.columns import ColumnChoice, choose_columns, choose_text_column, refuse_too_wide
@@ -207,21 +208,24 @@ def _collect(rows: Rows, records: Iterable[Record], columns: Sequence[str]) -> N
                 excerpt = f" ({record.excerpt!r})" if record.excerpt else ""
                 rows.unreadable.append((number, f"{record.reason}{excerpt}"))
             continue
-        for column, at in ((text, text_at), (label, label_at)):
-            if at is not None and isinstance(cell := record[at], bytes):
-                _check_is_text(cell, f"{rows.file}: column '{column}' in row {number:,}")
+        text_cell = "" if text_at is None else record[text_at]
+        label_cell = "" if label_at is None else record[label_at]
+        if isinstance(text_cell, bytes) or isinstance(label_cell, bytes):
+            _check_is_text({text: text_cell, label: label_cell}, f"{rows.file}: row {number:,}")
         numbers.append(number)
-        texts.append("" if text_at is None else as_text(record[text_at]))
-        name = "" if label_at is None else as_text(record[label_at])
+        texts.append(as_text(text_cell))
+        name = as_text(label_cell)
         labels.append(names.setdefault(name, name))  # each spelling is kept once, however many rows have it
     rows.numbers, rows.texts, rows.labels, rows.num_rows = numbers, texts.finish(), labels, number
     rows.unreadable_numbers = unreadable
 
 
-def _check_is_text(cell: bytes, where: str) -> None:
-    try:
-        cell.decode()
-    except UnicodeDecodeError as error:
-        raise DataUnreadable(
-            f"{where} holds bytes that are not text in UTF-8", hint="write the column as strings, or name another"
-        ) from error
+def _check_is_text(cells: Mapping[str | None, Any], where: str) -> None:
+    for column, cell in cells.items():
+        try:
+            _ = cell.decode() if isinstance(cell, bytes) else cell
+        except UnicodeDecodeError as error:
+            raise DataUnreadable(
+                f"{where}, column '{column}' holds bytes that are not text in UTF-8",
+                hint="write the column as strings, or name another",
+            ) from error

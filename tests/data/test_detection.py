@@ -196,6 +196,13 @@ def test_rows_of_which_most_have_separators_in_the_text_still_invent_no_class(tm
     assert (found.num_rows, found.num_unreadable, set(found.labels)) == (85, 1, {"pos", "neg"})
 
 
+@pytest.mark.parametrize("suffix", ["csv", "txt"])
+def test_many_rows_that_are_none_invent_no_class_either(tmp_path: Path, suffix: str) -> None:
+    good = "".join(f"{text.replace(',', '')},{label}\n" for text, label in PAIRS * 5)
+    found = _read(tmp_path, "text,label\n" + good + "so, so,pos\n" * 4 + "a,b,c,d\n" * 6, f"rows.{suffix}")
+    assert (found.num_rows, found.num_unreadable, set(found.labels)) == (40, 6, {"pos", "neg"})
+
+
 @pytest.mark.parametrize("separator", ["@", "|", ";"])
 def test_text_and_label_without_a_header_are_split_though_texts_have_the_mark(tmp_path: Path, separator: str) -> None:
     rows = [

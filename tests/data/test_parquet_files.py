@@ -72,7 +72,7 @@ def test_bytes_that_are_no_text_are_refused_by_column_and_row_where_they_are_ask
     images = [b"\x89PNG\xff\xfe" + bytes(range(200))] * 4
     path = _write(tmp_path / "rows.parquet", image=images, text=TEXTS, label=LABELS)
     assert read(path).texts == TEXTS
-    with pytest.raises(DataUnreadable, match="column 'image' in row 1 holds bytes that are not text") as caught:
+    with pytest.raises(DataUnreadable, match="row 1, column 'image' holds bytes that are not text") as caught:
         read(path, text_column="image")
     assert caught.value.hint
 
@@ -81,7 +81,7 @@ def test_a_text_that_is_not_utf8_is_refused_by_column_and_row(tmp_path: Path) ->
     content = pa.array([*(text.encode() for text in TEXTS), b"ab\xff\xfe cd"], pa.binary())
     broken = pa.Array.from_buffers(pa.string(), 5, content.buffers())
     path = _write(tmp_path / "rows.parquet", text=broken, label=[*LABELS, "1"])
-    with pytest.raises(DataUnreadable, match="column 'text' in row 5 holds bytes that are not text"):
+    with pytest.raises(DataUnreadable, match="row 5, column 'text' holds bytes that are not text"):
         read(path)
 
 
