@@ -172,7 +172,7 @@ def _rows(file: _ClassFile, found: Survey, max_row_bytes: int, others: OtherLine
 
 def _of_folder(folder: Path) -> _Classes:
     below = list(files_below(folder))
-    found = [path for path in below if not is_about(path)]
+    found = [_checked(path, folder) for path in below if not is_about(path)]
     hidden = [path.name for path in folder.iterdir() if is_hidden(Path(path.name))]
     left_out = [path.name for path in below if is_about(path)] + hidden
     if not found:
@@ -195,7 +195,7 @@ def _of_folder(folder: Path) -> _Classes:
     left_out += [path.name for path in beside]
     if len(only := sorted(set(labels.values()))) == 1:
         raise DataUnreadable(f"{folder} has the folder '{only[0]}' alone", hint=f"give {folder / only[0]}; {_HINT}")
-    files = [_ClassFile(_checked(path, folder), label, whole=True) for path, label in labels.items()]
+    files = [_ClassFile(path, label, whole=True) for path, label in labels.items()]
     return _Classes(folder, files, left_out)
 
 
@@ -213,10 +213,11 @@ def _of_files(paths: list[Path], source: Path) -> _Classes:
             f"no file is named {source}", hint="check the pattern; quote it so that the shell keeps it"
         )
     if source.is_dir():
-        files = [_checked(path, source) for path in files]
         called = f"{source} is a directory, not a data file"
     else:
-        called = f"{source} names {len(files)} files, and not one for each class"
+        called = (
+            f"{source} names {'one file' if len(files) == 1 else f'{len(files)} files'}, and not one for each class"
+        )
     labels = _labels_of(files)
     if any(label.casefold() in SPLIT_NAMES for label in [*(path.stem for path in files), *(labels or [])]):
         raise DataUnreadable(
