@@ -169,3 +169,26 @@ def test_documents_of_office_programs_are_named_for_what_they_are(tmp_path: Path
     with pytest.raises(DataUnreadable, match=said) as caught:
         read(str(_zip(tmp_path / "file", {"[Content_Types].xml": b"<a/>", member: b"<a/>"})))
     assert caught.value.hint
+
+
+def test_a_parquet_file_may_be_packed_and_a_workbook_is_given_by_itself(tmp_path: Path) -> None:
+    import openpyxl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts, labels = zip(*ROWS, strict=True)
+    pq.write_table(pa.table({"id": range(4), "text": texts, "label": labels}), tmp_path / "rows.parquet")
+    book = openpyxl.Workbook()
+    for row in [("text", "label"), *ROWS]:
+        book.active.append(row)
+    book.save(tmp_path / "rows.xlsx")
+    packed = tmp_path / "rows.parquet.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "rows.parquet").read_bytes()))
+    assert _pairs(packed) == ROWS
+    assert _pairs(_zip(tmp_path / "a.zip", {"deep/rows.parquet": (tmp_path / "rows.parquet").read_bytes()})) == ROWS
+    packed.write_bytes(gzip.compress((tmp_path / "rows.parquet").read_bytes()[:-20]))
+    with pytest.raises(DataUnreadable, match=r"gz: rows\.parquet is a damaged parquet file"):
+        read(str(packed))
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(DataUnreadable, match="archive in it"):
+        read(str(_zip(tmp_path / "b.zip", {"rows.xlsx": (tmp_path / "rows.xlsx").read_bytes()})))
