@@ -89,6 +89,12 @@ class Settings(BaseModel):
         return (base if base.is_absolute() else Path.home() / ".config") / "finetune"
 
 
+_SECRET_VARIABLES = frozenset(
+    name.upper()
+    for name, field in Settings.model_fields.items()
+    if field.annotation is SecretStr or name in ("database_url", "redis_url")
+)
+"""Addresses may hold a password."""
 DOTENV = Path(".env")
 _NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
 
@@ -130,7 +136,8 @@ def get_settings() -> Settings:
 def _describe(name: str, given: str) -> str:
     variable = name.upper()
     place = "" if os.environ.get(variable) else f"{DOTENV}: "
-    return f"{place}{variable}={given!r} is not allowed; expected {Settings.model_fields[name].description}"
+    shown = variable if variable in _SECRET_VARIABLES else f"{variable}={given!r}"
+    return f"{place}{shown} is not allowed; expected {Settings.model_fields[name].description}"
 
 
 def runtime_root() -> Path:
@@ -159,9 +166,6 @@ def bare_environment(temporary: Path) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-
-
-_SECRET_VARIABLES = frozenset({"DATABASE_URL", "JWT_PREVIOUS_SECRETS", "JWT_SECRET", "METRICS_TOKEN", "REDIS_URL"})
 
 
 def environment_without_secrets() -> dict[str, str]:

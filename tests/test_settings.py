@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.domain.errors import ConfigError
-from app.settings import get_settings
+from app.settings import environment_without_secrets, get_settings
+
+SECRETS = "AUDIT_SECRET DATABASE_URL JWT_PREVIOUS_SECRETS JWT_SECRET METRICS_TOKEN REDIS_URL"
 
 
 @pytest.fixture
@@ -47,3 +49,22 @@ def test_an_env_file_that_cannot_be_read_as_text_is_named_with_its_line(folder: 
 def test_an_env_file_with_a_byte_order_mark_is_read(folder: Path) -> None:
     (folder / ".env").write_bytes(b"\xef\xbb\xbfSERVE_PORT=9001\r\n")
     assert get_settings().serve_port == 9001
+
+
+@pytest.mark.parametrize("address", ["redis:secret@host", "http://:secret@host"])
+def test_a_wrong_address_is_refused_without_the_password_in_it(
+    address: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", address)
+    with pytest.raises(ConfigError) as caught:
+        get_settings()
+    assert str(caught.value).startswith("REDIS_URL is not allowed; expected redis://HOST:PORT/NUMBER")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_process_that_only_computes_is_given_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SECRETS.split():
+        monkeypatch.setenv(name, "s3cret")
+    given = environment_without_secrets()
+    assert [name for name, value in given.items() if "s3cret" in value] == []
+    assert "PATH" in given
