@@ -48,6 +48,20 @@ STATUS: dict[type[PlatformError], int] = {
 }
 """Every subclass of PlatformError; a test proves that none is missing."""
 
+_ASK = "try again later; an administrator finds the reason in the server's log"
+_OWN_FAULTS: dict[str, tuple[str, str]] = {
+    "audit.unavailable": ("the audit log cannot be written, so nothing was changed", _ASK),
+    "broker.unavailable": ("the queue does not answer", _ASK),
+    "checkpoint.damaged": ("a checkpoint is damaged on the server", _ASK),
+    "data.damaged": ("a stored version is damaged on the server", "its log says which file; add the data again"),
+    "database.unavailable": ("the database does not answer", _ASK),
+    "storage.busy": ("the database is busy", "try again in a moment"),
+    "storage.full": ("the disk of the server is full", "ask an administrator to free some space"),
+}
+"""By code, what anybody may know of a fault of the server's own; paths and addresses are for its log alone."""
+_NAME_RUNS_ALONE = {"run.damaged", "run.incomplete"}
+"""Codes of StorageErrors that tell of a run, not of the disk."""
+
 RETRY_AFTER_SECONDS = 5
 MAX_PLACES = 100
 """Faults of one request that are told."""
@@ -132,15 +146,27 @@ def _refused(request: Request, error: PlatformError) -> JSONResponse:
         headers["Retry-After"] = str(max(1, round(error.retry_after_seconds)))
     elif status == 503:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    message, hint = _told(error)
     if status == 500:
         logger.error("request %s failed", request_id_of(request), exc_info=error)
+    elif message != error.message:
+        logger.warning("request %s failed: %s", request_id_of(request), error.message)
     places = [ProblemPlace(pointer=pointer, detail=what) for pointer, what in error.places]
     more: dict[str, Any] = {}
     if isinstance(error, errors.DataBlocked):
         more["findings"] = findings_of(error.reports)
     elif isinstance(error, errors.AmbiguousColumns):
         more["choices"] = error.choices
-    return problem(request, status, error.code, error.message, hint=error.hint, places=places, headers=headers, **more)
+    return problem(request, status, error.code, message, hint=hint, places=places, headers=headers, **more)
+
+
+def _told(error: PlatformError) -> tuple[str, str]:
+    """Message and hint of an error as they leave this machine."""
+    if error.code in _OWN_FAULTS:
+        return _OWN_FAULTS[error.code]
+    if isinstance(error, errors.StorageError) and error.code not in _NAME_RUNS_ALONE:
+        return "the server cannot use its storage", _ASK
+    return error.message, error.hint
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

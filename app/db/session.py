@@ -29,6 +29,7 @@ CONNECTIONS = 40
 """Of one process to PostgreSQL at most: one for each thread that answers requests."""
 WRITERS_LOCK, MIGRATION_LOCK = 7010302, 7010303
 _BEGIN_OPTION = "sqlite_begin"
+_AN_ADDRESS = "for example postgresql://USER:PASSWORD@HOST/DATABASE"
 
 
 class Database:
@@ -112,7 +113,9 @@ def _postgresql_fault(url: URL, cause: BaseException) -> PlatformError | None:
     if "DataError" in kinds:
         return InvalidInput(f"a value cannot be stored: {reason.splitlines()[0]}", code="input.not_storable")
     if "OperationalError" in kinds:
-        return ServiceUnavailable(f"cannot reach {shown}: {reason}", hint="check DATABASE_URL")
+        return ServiceUnavailable(
+            f"cannot reach {shown}: {reason}", hint="check DATABASE_URL", code="database.unavailable"
+        )
     return None
 
 
@@ -136,9 +139,10 @@ def make_engine(url: str) -> Engine:
             raise ArgumentError(f"{parsed.get_backend_name()} is not supported; SQLite and PostgreSQL are")
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigError(
-            f"DATABASE_URL cannot be used: {error}", hint="for example postgresql://USER:PASSWORD@HOST/DATABASE"
-        ) from error
+        raise ConfigError(f"DATABASE_URL cannot be used: {error}", hint=_AN_ADDRESS) from error
+    except ValueError:
+        # Its own words repeat what stands after the colon, which may be a part of the password.
+        raise ConfigError("DATABASE_URL cannot be used: its port is no number", hint=_AN_ADDRESS) from None
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

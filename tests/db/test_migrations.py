@@ -131,3 +131,9 @@ def test_a_postgresql_that_is_not_there_is_named_without_its_password() -> None:
         open_database(url)
     assert "a-secret" not in str(caught.value)
     assert caught.value.hint == "check DATABASE_URL"
+
+
+def test_a_port_that_is_no_number_is_refused_without_what_stands_there() -> None:
+    with pytest.raises(ConfigError, match="its port is no number") as caught:
+        make_engine("postgresql://somebody:a-secret@localhost:another-secret/a")
+    assert "secret" not in str(caught.value)
