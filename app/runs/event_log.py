@@ -27,8 +27,8 @@ def append_event(path: Path, event: Event) -> None:
             os.close(descriptor)
 
 
-def read_from(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """Events in whole lines after byte `offset`, and the offset to go on from.
+def read_from(path: Path, offset: int = 0, end: int | None = None) -> tuple[list[Event], int]:
+    """Events in whole lines after byte `offset`, before byte `end` where given, and the offset to go on from.
 
     A line that a killed writer left unfinished, or of a kind this version does not know, is passed over.
     """
@@ -36,7 +36,7 @@ def read_from(path: Path, offset: int = 0) -> tuple[list[Event], int]:
         return [], offset
     with path.open("rb") as file:
         file.seek(offset)
-        chunk = file.read()
+        chunk = file.read(-1 if end is None else end - offset)
     whole = chunk[: chunk.rfind(b"\n") + 1]
     events: list[Event] = []
     for line in whole.splitlines():

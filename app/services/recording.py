@@ -1,9 +1,10 @@
 """What a run reports, taken into the database: events.jsonl and metrics.json -> rows.
 
-Events and the offset up to which they were read move in one transaction, so a supervisor that dies and the one that
-follows it lose nothing and count nothing twice.
+Events and the offset up to which they were read move in one transaction that begins at the offset stored, so a
+supervisor that dies, the one that follows it, and two that read at once lose nothing and count nothing twice.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,10 @@ class Claim:
 
 
 class Recorder:
-    """Moves one run's events into the database, from where the last recorder stopped."""
+    """Moves one run's events into the database, from where the last recorder stopped; `offset` is what was heard here.
+
+    Another recorder of the same claim may have stored more, or less, than that.
+    """
 
     def __init__(self, database: Database, run: RunDirectory, claim: Claim) -> None:
         self.database, self.run, self.claim = database, run, claim
@@ -57,20 +61,24 @@ class Recorder:
 
     def take_new(self) -> list[Event]:
         """Record what was reported since the last call and return it; Conflict when the claim is lost."""
-        events, offset = read_from(self.run.events, self.offset)
-        if offset == self.offset:
+        events, end = read_from(self.run.events, self.offset)
+        if end == self.offset:
             return []
         with self.database.write(alone=False) as session:
-            self._record(session, events, offset)
-        self.offset = offset
+            stored = tasks.lock_events_offset(session, self.claim.task_id, self.claim.token)
+            if stored is None:
+                raise self._taken_over()
+            if stored < end:
+                new = events if stored == self.offset else read_from(self.run.events, stored, end)[0]
+                self._record(session, new, end)
+        self.offset = end
         return events
 
     def _record(self, session: Session, events: Sequence[Event], offset: int) -> None:
         progress: dict[str, Any] = {"events_offset": offset}
         for event in events:
             progress |= _progress(event)
-        if not tasks.record_progress(session, self.claim.task_id, self.claim.token, **progress):
-            raise self._taken_over()
+        tasks.record_progress(session, self.claim.task_id, self.claim.token, **progress)
         experiment_id = self.claim.experiment_id
         if experiment_id is None:
             return
@@ -103,11 +111,16 @@ class Recorder:
         with self.database.read() as session:
             return tasks.standing(session, self.claim.task_id, self.claim.token)
 
-    def is_lease(self, expires_at: datetime | None) -> bool:
-        """Whether the lease is still the one that was seen before, so nobody has renewed it since."""
-        with self.database.read() as session:
-            task = tasks.get(session, self.claim.task_id)
-        return task is not None and (task.token, task.lease_expires_at) == (self.claim.token, expires_at)
+    def take_over(self, expires_at: datetime | None) -> bool:
+        """Make the claim this process's alone, where its lease is the one seen before, so nobody renewed it since."""
+        token = str(uuid.uuid4())
+        with self.database.write(alone=False) as session:
+            taken = tasks.take_over(
+                session, self.claim.task_id, self.claim.token, expires_at, new_token=token, lease=self.claim.lease
+            )
+        if taken:
+            self.claim = replace(self.claim, token=token)
+        return taken
 
     def finish(self, finished: RunFinished) -> TaskState | None:
         """Record how the attempt ended, with the scores it left; the task's state then, None when the claim is lost."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from app.db.repositories import leases, task_queue, tasks
 from app.db.tables import TaskRow
 from app.db.tables.base import utc_now
-from app.domain.errors import Conflict, PlatformError
+from app.domain.errors import PlatformError
 from app.domain.task import TaskKind
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
@@ -105,12 +105,9 @@ def recover(platform: Platform, lost: Lost) -> list[str]:
 
 def _recover(platform: Platform, task: TaskRow, run: RunDirectory) -> bool:
     recorder = QueuedRecorder(platform, task, run)
-    try:
-        recorder.take_new()
-        if not recorder.is_lease(task.lease_expires_at):
-            return False  # it was heard of, meanwhile
-    except Conflict:
-        return False  # somebody was faster
+    if not recorder.take_over(task.lease_expires_at):
+        return False  # it was heard of meanwhile, or somebody was faster
+    recorder.take_new()
     where = f"worker {task.pid} on {task.hostname}"
     fallback = lost_run(f"{where} was not heard of any more")
     state = recorder.finish(ending(read_events(run.events), task.attempt) or complete_ending(run) or fallback)

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from app.db.repositories import metrics, tasks
-from app.db.tables import LeaseRow
+from app.db.tables import LeaseRow, MetricPointRow
 from app.db.tables.base import utc_now
-from app.domain.events import RunFinished, StageChanged
+from app.domain.errors import Conflict
+from app.domain.events import Event, RunFinished, StageChanged, StepLogged
 from app.domain.task import Stage, TaskState
 from app.runs.event_log import append_event
 from app.runs.lock import read_attempt
@@ -140,6 +141,57 @@ def test_a_stale_worker_writes_nothing(house: House) -> None:
     with house.platform.installation.database.read() as session:
         assert metrics.evaluations(session, house.task(task_id).experiment_id or 0) == {}
     assert house.audit("task.finish") == []
+
+
+def num_points(house: House, task_id: str) -> int:
+    with house.platform.installation.database.read() as session:
+        return session.query(MetricPointRow).filter_by(experiment_id=house.task(task_id).experiment_id).count()
+
+
+def report(house: House, task_id: str, *events: Event) -> None:
+    run = house.run(task_id)
+    run.path.mkdir(exist_ok=True)
+    for event in events:
+        append_event(run.events, event)
+
+
+def steps(*numbers: int) -> list[Event]:
+    usual = {"total_steps": 10, "epoch": 0.1, "loss": 0.5, "learning_rate": 1e-3, "samples_per_second": 1.0}
+    usual |= {"tokens_per_second": 1.0, "eta_seconds": 1.0}
+    return [StepLogged.model_validate({"step": number, **usual}) for number in numbers]
+
+
+def test_what_two_processes_read_under_one_claim_is_counted_once_and_heard_by_both(house: House) -> None:
+    task_id = claimed(house, 1, "elsewhere")
+    one, other = recorder(house, task_id), recorder(house, task_id)
+    report(house, task_id, *steps(1, 2))
+    assert len(one.take_new()) == 2
+    report(house, task_id, *steps(3), RunFinished(state=TaskState.SUCCESS, attempt=1))
+    assert [event.type for event in other.take_new()] == ["step", "step", "step", "finished"]
+    assert [event.type for event in one.take_new()] == ["step", "finished"]
+    assert num_points(house, task_id) == 3
+    assert house.task(task_id).events_offset == house.run(task_id).events.stat().st_size
+
+
+def test_a_worker_that_wakes_while_its_task_is_taken_counts_nothing_twice(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = claimed(house, 1, "elsewhere")
+    awake = recorder(house, task_id)
+    report(house, task_id, *steps(1, 2, 3))
+    take_new = QueuedRecorder.take_new
+
+    def wakes_in_between(self: QueuedRecorder) -> list[Event]:
+        events = take_new(self)
+        with pytest.raises(Conflict, match="taken over"):
+            take_new(awake)
+        with pytest.raises(Conflict, match="taken over"):
+            awake.renew()
+        return events
+
+    monkeypatch.setattr(QueuedRecorder, "take_new", wakes_in_between)
+    assert sweep_after_the_lease(house) == [task_id]
+    assert (house.task(task_id).state, num_points(house, task_id)) == ("RETRY", 3)
 
 
 def test_the_sweep_is_done_by_one_process_at_a_time(house: House) -> None:

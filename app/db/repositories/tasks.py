@@ -62,6 +62,12 @@ def events_offset(session: Session, task_id: str) -> int:
     return session.get_one(TaskRow, task_id).events_offset
 
 
+def lock_events_offset(session: Session, task_id: str, token: str) -> int | None:
+    """As `events_offset`, which nobody else moves until the transaction ends; None when the claim is lost."""
+    query = select(TaskRow.events_offset).where(TaskRow.id == task_id, *_held(token))
+    return session.scalar(query.with_for_update())
+
+
 def _change(session: Session, task_id: str, *conditions: Any, **values: Any) -> bool:
     """Update one task where the conditions still hold; False when they no longer do."""
     statement = update(TaskRow).where(TaskRow.id == task_id, *conditions).values(**values)
@@ -105,6 +111,14 @@ def claim(
 def renew_lease(session: Session, task_id: str, token: str, lease: timedelta = LEASE) -> bool:
     """Hold on to a running task; False when the claim is lost."""
     return _change(session, task_id, *_held(token), lease_expires_at=utc_now() + lease)
+
+
+def take_over(
+    session: Session, task_id: str, token: str, expires_at: datetime | None, *, new_token: str, lease: timedelta
+) -> bool:
+    """Take a claim from whoever holds it, for another lease; False where it was renewed, or is another one."""
+    unrenewed = TaskRow.lease_expires_at == expires_at
+    return _change(session, task_id, *_held(token), unrenewed, token=new_token, lease_expires_at=utc_now() + lease)
 
 
 @dataclass(frozen=True)
