@@ -80,12 +80,24 @@ def login(platform: Platform, caller: Caller, username: str, password: str) -> T
 def refresh(platform: Platform, caller: Caller, refresh_token: str) -> TokenResponse:
     """New tokens for the newest refresh token of a sign-in.
 
-    An older one was used before, so somebody else may hold it: the whole sign-in ends. Tokens that never were count
-    as failures of their address, those of a sign-in that is over do not.
+    An older one was used before, so somebody else may hold it: the whole sign-in ends. Tokens that never were, and
+    those of a sign-in that is over, count as failures of their address.
     """
     platform.login_limits.check(caller.ip)
-    with platform.installation.database.write() as session:
-        tokens = _rotate(platform, session, caller, refresh_token)
+    session_id = api_keys.session_of(refresh_token) or ""
+    user = None
+    with platform.installation.database.read() as session:
+        row = login_sessions.get(session, session_id)
+        if row is not None:
+            user = users.get_by_id(session, row.user_id)
+    resource, details = ("session:?", {}) if user is None else (f"session:{session_id}", {"user": user.username})
+    tokens = None
+    if row is None or user is None or not _is_valid(row, user):
+        platform.login_limits.failed(caller.ip)
+        platform.audit.deny(caller, "session.refresh", resource, details)
+    else:
+        with platform.installation.database.write() as session:
+            tokens = _rotate(platform, session, _as(caller, user, session_id), refresh_token)
     if tokens is not None:
         return tokens
     raise Unauthenticated(
@@ -210,26 +222,27 @@ def _begin_session(
     return _tokens(platform, user.id, session_id, refresh_token)
 
 
-def _rotate(platform: Platform, session: Session, caller: Caller, refresh_token: str) -> TokenResponse | None:
-    """New tokens; None where the refresh token is not the newest of a valid sign-in of an account that may sign in."""
+def _is_valid(row: LoginSessionRow, user: UserRow) -> bool:
+    return row.revoked_at is None and row.expires_at > utc_now() and not user.is_disabled
+
+
+def _rotate(platform: Platform, session: Session, known: Caller, refresh_token: str) -> TokenResponse | None:
+    """New tokens; None where the refresh token is not the newest of its sign-in, which ends then."""
+    principal = signed_in(known)
+    user_id, session_id = principal.user_id, principal.session_id
+    assert session_id is not None
     now = utc_now()
-    session_id = api_keys.session_of(refresh_token)
-    row = login_sessions.get(session, session_id) if session_id else None
-    user = users.get_by_id(session, row.user_id) if row else None
-    if session_id is None or row is None or user is None:
-        platform.login_limits.failed(caller.ip)
-        platform.audit.append(session, caller, "session.refresh", "session:?", "denied")
-        return None
-    resource, details = f"session:{session_id}", {"user": user.username}
-    if row.revoked_at is not None or row.expires_at <= now or user.is_disabled:
-        platform.audit.append(session, caller, "session.refresh", resource, "denied", details)
-        return None
+    resource, details = f"session:{session_id}", {"user": principal.username}
     fresh = api_keys.new_refresh_token(session_id)
-    if not login_sessions.rotate(session, session_id, api_keys.digest(refresh_token), api_keys.digest(fresh), now):
-        login_sessions.revoke(session, session_id, user.id, "refresh token reused", now)
-        platform.audit.append(session, caller, "session.refresh_reused", resource, "denied", details)
-        return None
-    return _tokens(platform, user.id, session_id, fresh)
+    if login_sessions.rotate(session, session_id, api_keys.digest(refresh_token), api_keys.digest(fresh), now):
+        platform.audit.append(session, known, "session.refresh", resource, details=details)
+        return _tokens(platform, user_id, session_id, fresh)
+    unknown = known.model_copy(update={"principal": None})
+    if login_sessions.revoke(session, session_id, user_id, "refresh token reused", now):
+        platform.audit.append(session, unknown, "session.refresh_reused", resource, "denied", details)
+    else:
+        platform.audit.append(session, unknown, "session.refresh", resource, "denied", {**details, "reason": "ended"})
+    return None
 
 
 def _tokens(platform: Platform, user_id: int, session_id: str, refresh_token: str) -> TokenResponse:

@@ -13,6 +13,7 @@ from app.db.tables import AuditEventRow, LoginSessionRow
 from app.domain.principal import Caller
 from app.schemas.users import UpdateUser
 from app.services import accounts
+from app.services.denial_flood import ONE_BY_ONE_PER_CALLER
 from app.services.platform import Platform
 
 SignIn = Callable[..., Any]
@@ -39,7 +40,7 @@ def recorded(platform: Platform) -> list[tuple[str, str, str]]:
 
 
 def test_a_refresh_token_gives_new_tokens_and_the_old_access_token_lives_on(
-    client: TestClient, sign_in: SignIn
+    client: TestClient, sign_in: SignIn, platform: Platform
 ) -> None:
     first = sign_in("user").tokens
     answer = refresh(client, first["refresh_token"])
@@ -50,6 +51,7 @@ def test_a_refresh_token_gives_new_tokens_and_the_old_access_token_lives_on(
     assert is_valid(client, first)
     assert is_valid(client, second)
     assert refresh(client, second["refresh_token"]).status_code == 200
+    assert recorded(platform)[-2:] == [("user", "session.refresh", "success")] * 2
 
 
 def test_a_refresh_token_that_is_used_twice_ends_the_sign_in(
@@ -104,6 +106,19 @@ def test_guessing_refresh_tokens_is_limited(client: TestClient, sign_in: SignIn)
     statuses = [refresh(client, "guess").status_code for _ in range(52)]
     assert statuses == [401] * 50 + [429] * 2
     assert refresh(client, valid).status_code == 429
+
+
+def test_a_flood_of_tokens_of_a_sign_in_that_is_over_is_limited_and_counted(
+    client: TestClient, sign_in: SignIn, platform: Platform
+) -> None:
+    user = sign_in("user")
+    user.post("/logout")
+    before = len(recorded(platform))
+    statuses = [refresh(client, user.tokens["refresh_token"]).status_code for _ in range(52)]
+    assert statuses == [401] * 50 + [429] * 2
+    assert recorded(platform)[before:] == [("anonymous", "session.refresh", "denied")] * ONE_BY_ONE_PER_CALLER
+    platform.audit.record_counted_denials()
+    assert len(recorded(platform)) == before + ONE_BY_ONE_PER_CALLER + 1
 
 
 def test_a_refresh_token_of_a_disabled_account_is_refused(
