@@ -9,7 +9,7 @@ import pytest
 from app.db.repositories import task_queue, tasks, users
 from app.db.repositories.task_queue import Claimant
 from app.db.session import Database, open_database
-from app.db.tables import TaskRow
+from app.db.tables import TaskRow, UserRow
 from app.db.tables.base import utc_now
 from app.domain.principal import Role
 from app.domain.task import TaskKind, TaskState
@@ -117,6 +117,30 @@ def test_a_task_without_room_is_passed_over_until_it_has_waited_too_long(
         session.query(TaskRow).filter_by(id=large).update({"priority": 9})
     assert claim(database, free_memory_bytes=4_000) is None
     assert claim(database) == large
+
+
+def test_however_many_have_no_room_what_fits_of_another_account_is_taken(
+    database: Database, submit: Callable[..., list[str]]
+) -> None:
+    submit("ada", 120, memory_bytes=8_000, created_at=utc_now())
+    [small] = submit("bob", memory_bytes=1_000, created_at=utc_now())
+    assert claim(database, free_memory_bytes=4_000) == small
+    assert claim(database, free_memory_bytes=4_000) is None
+
+
+def test_what_a_disabled_account_has_waiting_is_not_begun_until_it_may_sign_in_again(
+    database: Database, submit: Callable[..., list[str]]
+) -> None:
+    with database.write() as session:
+        assert users.add(session, username="ada", password_hash="", role=Role.USER)
+        session.query(UserRow).filter_by(username="ada").update({"is_disabled": True})
+    ada, bob = submit("ada"), submit("bob")
+    assert [claim(database), claim(database)] == [*bob, None]
+    with database.read() as session:
+        assert task_queue.waiting(session, [TaskKind.TRAIN], 1000, 10) == [], "nobody is woken for it"
+    with database.write() as session:
+        session.query(UserRow).filter_by(username="ada").update({"is_disabled": False})
+    assert [claim(database)] == ada
 
 
 def test_of_many_workers_that_claim_at_once_no_two_get_the_same_task(

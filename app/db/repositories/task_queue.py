@@ -14,7 +14,6 @@ from app.db.tables import ExperimentRow, TaskRow, UserRow
 from app.db.tables.base import utc_now
 from app.domain.task import LONGEST_DELAY_SECONDS, TaskKind, TaskState
 
-_CANDIDATES = 50
 PATIENCE = timedelta(minutes=10)
 """From then on a task that has no room on a worker keeps others from taking what becomes free there."""
 
@@ -43,25 +42,22 @@ def claim_next(session: Session, claimant: Claimant) -> TaskRow | None:
 
     Owners with the fewest running come first, then the higher priority, then the owner who was served longest ago,
     then the older task. Call it in a transaction that writes alone: else two workers could pass one account's limit
-    together.
+    together, or want the same task.
     """
-    for task in session.scalars(_fair_order(claimant.kinds, claimant.max_running).limit(_CANDIDATES)).all():
-        if not _has_room(task, claimant):
-            if utc_now() - task.created_at > PATIENCE:
-                return None
-            continue
-        taken = tasks.claim(
-            session,
-            task.id,
-            token=claimant.token,
-            pid=claimant.pid,
-            hostname=claimant.hostname,
-            lease=claimant.lease,
-        )
-        if taken is not None:
-            session.refresh(task)
-            return task
-    return None
+    query, free = _fair_order(claimant.kinds, claimant.max_running), claimant.free_memory_bytes
+    if free is not None:
+        fits = func.coalesce(TaskRow.memory_bytes, 0) <= free
+        query = query.where(or_(fits, TaskRow.created_at < utc_now() - PATIENCE))
+    task = session.scalar(query.limit(1))
+    if task is None or (free is not None and (task.memory_bytes or 0) > free):
+        return None
+    taken = tasks.claim(
+        session, task.id, token=claimant.token, pid=claimant.pid, hostname=claimant.hostname, lease=claimant.lease
+    )
+    if taken is None:
+        return None
+    session.refresh(task)
+    return task
 
 
 def waiting(session: Session, kinds: Sequence[TaskKind], max_running: int, limit: int) -> list[TaskRow]:
@@ -134,11 +130,7 @@ def _fair_order(kinds: Sequence[TaskKind], max_running: int) -> Select[Any]:
             TaskRow.kind.in_(kinds),
             or_(TaskRow.not_before.is_(None), TaskRow.not_before <= now, TaskRow.not_before > now + _FARTHEST),
             number < func.coalesce(UserRow.max_running, max_running),
+            UserRow.is_disabled.is_not(True),
         )
         .order_by(number, TaskRow.priority.desc(), served.asc().nulls_first(), TaskRow.created_at, TaskRow.id)
     )
-
-
-def _has_room(task: TaskRow, claimant: Claimant) -> bool:
-    free = claimant.free_memory_bytes
-    return free is None or (task.memory_bytes or 0) <= free
