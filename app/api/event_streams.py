@@ -6,9 +6,10 @@ broke. Whoever does not read is cut off; whoever is signed out is told no more.
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
+CHECK_SECONDS = 10.0
+"""How long after it may follow no more a client can be told something."""
 SECONDS_TO_READ = 30.0
 """How long a client may leave what was sent to it."""
 LONGEST_SECONDS = 3600.0
@@ -60,8 +63,9 @@ class Follower:
         """How many streams are open."""
         return self._streams.total()
 
-    def check_room(self, username: str) -> None:
-        """TooManyRequests where an account, or all together, follow as much as they may."""
+    @contextmanager
+    def room(self, username: str) -> Iterator[None]:
+        """Room for one more stream; TooManyRequests where an account, or all together, follow as much as they may."""
         if self._streams[username] >= MAX_STREAMS_PER_USER or self.num_streams >= MAX_STREAMS:
             raise TooManyRequests(
                 f"{username} follows {self._streams[username]} tasks at once",
@@ -69,12 +73,18 @@ class Follower:
                 hint=f"close some of the streams: {MAX_STREAMS_PER_USER} may be open",
                 code="limit.streams",
             )
+        self._streams[username] += 1
+        try:
+            yield
+        finally:
+            self._streams[username] -= 1
+            if not self._streams[username]:
+                del self._streams[username]
 
     @asynccontextmanager
-    async def following(self, username: str, task_id: str, events: Path) -> AsyncIterator[Subscription]:
+    async def following(self, task_id: str, events: Path) -> AsyncIterator[Subscription]:
         """A subscription to a task; its first position is known."""
         subscription = Subscription(task_id, events)
-        self._streams[username] += 1
         self._subscriptions.add(subscription)
         try:
             subscription.position = (await run_in_threadpool(self._look, {task_id: events})).get(task_id)
@@ -83,9 +93,6 @@ class Follower:
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
-            self._streams[username] -= 1
-            if not self._streams[username]:
-                del self._streams[username]
 
     async def _look_on(self) -> None:
         while self._subscriptions:
@@ -124,9 +131,17 @@ class EventStream(Response):
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._follower, self._followed = follower, followed
+        self._checked_at = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events; whichever ends first, the stream or the client, ends the other."""
+        """Send events; whichever ends first, the stream or the client, ends the other.
+
+        TooManyRequests where there is no room, before anything is sent.
+        """
+        with self._follower.room(self._followed.username):
+            await self._stream(receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(send))
         leaving = asyncio.create_task(_left(receive))
@@ -142,19 +157,19 @@ class EventStream(Response):
 
     async def _send_all(self, send: Send) -> None:
         followed = self._followed
-        await _within_time(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
-        async with self._follower.following(followed.username, followed.task_id, followed.events) as subscription:
+        await self._tell(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
+        async with self._follower.following(followed.task_id, followed.events) as subscription:
             offset, told = followed.offset, None
             while (position := subscription.position) is not None:
                 subscription.news.clear()
                 standing = (position.state, position.stage, position.attempt)
                 if standing != told:
                     view = await run_in_threadpool(followed.view)
-                    await _within_time(send, _event("task", view.model_dump_json()))
+                    await self._tell(send, _event("task", view.model_dump_json()))
                     told = standing
                 offset = await self._send_new(send, offset)
                 if position.state.is_final and subscription.position == position:
-                    await _within_time(send, _event("end", f'{{"status":"{position.state}"}}'))
+                    await self._tell(send, _event("end", f'{{"status":"{position.state}"}}'))
                     return
                 await self._wait_for_news(send, subscription)
 
@@ -163,7 +178,7 @@ class EventStream(Response):
         while True:
             events, end = await run_in_threadpool(task_outputs.read_events, self._followed.events, offset)
             if events:
-                await _within_time(send, b"".join(_event(one.name, one.line, one.end) for one in events))
+                await self._tell(send, b"".join(_event(one.name, one.line, one.end) for one in events))
             if end == offset:
                 return offset
             offset = end
@@ -174,8 +189,14 @@ class EventStream(Response):
             try:
                 await asyncio.wait_for(subscription.news.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
-                await run_in_threadpool(self._followed.check)
-                await _within_time(send, b": alive\n\n")
+                await self._tell(send, b": alive\n\n")
+
+    async def _tell(self, send: Send, content: bytes) -> None:
+        """Send, once it is certain again that the client may still follow."""
+        if time.monotonic() - self._checked_at >= CHECK_SECONDS:
+            await run_in_threadpool(self._followed.check)
+            self._checked_at = time.monotonic()
+        await _within_time(send, content)
 
 
 async def _left(receive: Receive) -> None:

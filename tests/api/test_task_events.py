@@ -130,12 +130,40 @@ def test_silence_is_shown_to_be_life(runs: Runs, user: httpx.Client, monkeypatch
     assert b"event: task" in received
 
 
+@pytest.fixture
+def checked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a client may still follow is asked each time it is told something."""
+    monkeypatch.setattr(event_streams, "CHECK_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("checked_often")
 def test_whoever_signs_out_is_told_no_more(runs: Runs, user: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_streams, "HEARTBEAT_SECONDS", 0.05)
     run = runs.add("reviews-001", state="STARTED")
     stream = follow(user, run)
     next(stream)
     assert user.post("/logout").status_code == 204
+    assert list(stream) == []
+
+
+@pytest.mark.usefixtures("checked_often")
+def test_whoever_signs_out_is_not_told_what_is_new_either(runs: Runs, user: httpx.Client) -> None:
+    run = runs.add("reviews-001", state="STARTED")
+    stream = follow(user, run)
+    next(stream)
+    assert user.post("/logout").status_code == 204
+    report(run, step(1))
+    assert list(stream) == []
+
+
+@pytest.mark.usefixtures("checked_often")
+def test_whose_task_it_is_no_more_is_told_no_more(api_server: ApiServer, runs: Runs, user: httpx.Client) -> None:
+    run = runs.add("reviews-001", state="STARTED")
+    stream = follow(user, run)
+    next(stream)
+    with api_server.platform.installation.database.write() as session:
+        session.get_one(TaskRow, run.task_id).owner = "another"
+    report(run, step(1))
     assert list(stream) == []
 
 
@@ -152,6 +180,28 @@ def test_one_account_follows_only_so_many_at_once(
     assert int(refused.headers["retry-after"]) > 0
     streams[0].close()
     wait_for(lambda: next_or_none(user, run))
+
+
+def test_many_who_come_at_once_get_no_more_streams_than_there_may_be(
+    api_server: ApiServer, runs: Runs, user: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_streams, "MAX_STREAMS_PER_USER", 2)
+    run = runs.add("reviews-001", state="STARTED")
+    together = threading.Barrier(12)
+    statuses: list[int] = []
+
+    def ask() -> None:
+        together.wait()
+        with httpx.stream("GET", f"{api_server.address}/task/{run.task_id}/events", headers=user.headers) as response:
+            statuses.append(response.status_code)
+            wait_for(lambda: len(statuses) == 12)
+
+    threads = [threading.Thread(target=ask) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(statuses) == [200] * 2 + [429] * 10
 
 
 def next_or_none(user: httpx.Client, run: MadeRun) -> ServerEvent | None:

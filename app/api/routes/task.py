@@ -12,6 +12,7 @@ from app.api.etags import NOT_MODIFIED, tagged
 from app.api.event_streams import EventStream, Followed, Follower
 from app.api.idempotency import IdempotentDep
 from app.api.points import WantedPointsDep
+from app.auth import permissions
 from app.auth.permissions import Permission
 from app.schemas.tasks import LogChunk, MetricSeries, TaskView
 from app.services import authentication, submission, task_outputs, task_views
@@ -115,13 +116,18 @@ async def follow_task(
 ) -> Response:
     """Follow a task as server-sent events, from the beginning or from `Last-Event-ID` on."""
     follower: Follower = request.app.state.follower
-    follower.check_room(principal.username)
     offset = last_event_id or 0
     events = await run_in_threadpool(task_outputs.events_path, platform, task_id)
     position = (await run_in_threadpool(task_outputs.look, platform, {task_id: events})).get(task_id)
     if last_event_id is not None and position and position.state.is_final and offset >= position.events_bytes:
         return Response(status_code=204)
     credential = request.headers["authorization"].partition(" ")[2]
+
+    def check() -> None:
+        now = authentication.authenticate(platform, credential)
+        permissions.check(now, Permission.TASK_READ)
+        task_views.check_readable(platform, now, task_id)
+
     return EventStream(
         follower,
         Followed(
@@ -130,6 +136,6 @@ async def follow_task(
             events=events,
             offset=offset,
             view=lambda: task_views.task_view(platform, task_id),
-            check=lambda: authentication.authenticate(platform, credential),
+            check=check,
         ),
     )
