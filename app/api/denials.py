@@ -10,12 +10,15 @@ from app.domain.errors import Forbidden, Hidden, PlatformError, Unauthenticated
 
 logger = logging.getLogger(__name__)
 
+RECORDED_ALREADY = ("auth.bad_credentials", "auth.code_invalid", "auth.refresh_invalid")
+"""Attempts to sign in, or to make the first account, are events of their own."""
+
 
 async def record(request: Request, error: PlatformError) -> None:
     """Write a denial to the audit log; what is no denial is passed over."""
     if isinstance(error, Hidden):
         resource = error.resource
-    elif isinstance(error, Forbidden) or (isinstance(error, Unauthenticated) and "authorization" in request.headers):
+    elif isinstance(error, Forbidden) or (isinstance(error, Unauthenticated) and error.code not in RECORDED_ALREADY):
         resource = f"route:{request.method} {_path(request)}"
     else:
         return

@@ -256,6 +256,7 @@ CASES: dict[str, Case] = {
 
 ACTIONS: dict[str, str] = {
     "POST /login": "session.login",
+    "POST /refresh": "session.refresh",
     "POST /logout": "session.logout",
     "PUT /me/password": "password.change",
     "DELETE /me/sessions/{session_id}": "session.revoke",
@@ -288,5 +289,5 @@ ACTIONS: dict[str, str] = {
     "DELETE /datasets/{name}/shares/{grantee}": "dataset.unshare",
 }
 """What the audit log has of a request that was let through."""
-CHANGES_NOTHING = {"POST /config/validate", "POST /refresh", "POST /setup"}
-"""Requests that are no GET and leave no event: the sign-in of a refreshed token is on record; setup is refused here."""
+CHANGES_NOTHING = {"POST /config/validate", "POST /setup"}
+"""Requests that are no GET and leave no event; setup is refused here."""

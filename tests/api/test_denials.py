@@ -1,4 +1,4 @@
-"""Whoever is refused is on record: with a credential that is not valid, without the role, at somebody else's things."""
+"""Whoever is refused is on record: without a valid credential, without the role, at somebody else's things."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,8 +30,16 @@ def test_a_credential_that_is_not_valid(platform: Platform, client: TestClient) 
     assert "not.a.token" not in str(event)
 
 
-def test_no_credential_at_all_is_no_denial(platform: Platform, client: TestClient) -> None:
+def test_no_credential_at_all(platform: Platform, client: TestClient) -> None:
     assert client.get("/me").status_code == 401
+    (event,) = denials(platform)
+    assert (event.actor, event.resource) == ("anonymous", "route:GET /me")
+    assert event.details["code"] == "auth.required"
+
+
+def test_an_attempt_to_sign_in_is_recorded_as_that_alone(platform: Platform, client: TestClient) -> None:
+    assert client.post("/login", json={"username": "ada", "password": "wrong"}).status_code == 401
+    assert client.post("/refresh", json={"refresh_token": "x"}, headers={"Authorization": "x"}).status_code == 401
     assert denials(platform) == []
 
 
