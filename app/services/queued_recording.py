@@ -10,6 +10,7 @@ from app.domain.principal import Caller
 from app.domain.task import TaskKind, TaskState, Verdict, after_attempt
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
+from app.services import uploads
 from app.services.auditing import Outcome
 from app.services.platform import Platform
 from app.services.recording import Claim, Recorder
@@ -38,13 +39,17 @@ class QueuedRecorder(Recorder):
         super().__init__(platform.installation.database, run, claim)
         self._platform, self._worker_stops = platform, worker_stops
         self._kind = TaskKind(task.kind)
+        self._removed_when_cancelled = uploads.removed_with(task)
 
     def finish(self, finished: RunFinished) -> TaskState | None:
         """As of a Recorder; what the child could not explain itself is told with the end of its log."""
         if finished.error_code in UNEXPLAINED_CODES and (lines := log_tail(self.run.log)):
             tail = "\n".join(lines[-TAIL_LINES:])
             finished = finished.model_copy(update={"error_detail": f"{finished.error_detail}\nits log ends:\n{tail}"})
-        return super().finish(finished)
+        state = super().finish(finished)
+        if state is TaskState.REVOKED and self._removed_when_cancelled:
+            uploads.remove_files(self._platform.settings, self._removed_when_cancelled)
+        return state
 
     def judge(self, task: TaskRow, finished: RunFinished) -> Verdict:
         """The verdict on this attempt; one that got further than those before it makes up for their failures."""
@@ -59,6 +64,8 @@ class QueuedRecorder(Recorder):
 
     def conclude(self, session: Session, task: TaskRow, finished: RunFinished) -> None:
         """Record in the audit log how the work ended that somebody had asked for."""
+        if finished.state is TaskState.REVOKED and self._removed_when_cancelled:
+            uploads.forget(session, self._platform.settings, self._removed_when_cancelled)
         details = {"kind": task.kind, "state": finished.state.value, "attempt": task.attempt, "owner": task.owner}
         if finished.error_code:
             details["error_code"] = finished.error_code

@@ -18,9 +18,10 @@ from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind, TaskState
 from app.domain.train_config import TrainConfig
 from app.runs.directory import check_run_name
-from app.services import dispatch, quotas, storage_quota
+from app.services import dispatch, quotas, storage_quota, uploads
 from app.services.admission import Admitted, admit
 from app.services.platform import Platform
+from app.services.uploads import removed_with, upload_of
 
 MAX_PRIORITY = 100
 NAMES_TRIED = 10_000
@@ -91,7 +92,8 @@ def submit_work(
 def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
     """Stop a task: at once where it waits, within seconds where it runs, which saves first.
 
-    Conflict where it has ended already. Whose it is was checked before.
+    Files that were to become a data set are removed with it. Conflict where it has ended already. Whose it is was
+    checked before.
     """
     with platform.installation.database.write() as session:
         task = tasks.get(session, task_id)
@@ -109,12 +111,20 @@ def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
             raise Conflict(
                 f"task {task_id} has ended already: {task.state}", hint="there is nothing to cancel", code="task.ended"
             )
+        gone = removed_with(task) if state is TaskState.REVOKED else None
+        if gone:
+            uploads.forget(session, platform.settings, gone)
         details = {"kind": task.kind, "was": before, "state": state.value}
         platform.audit.append(session, caller, "task.cancel", f"task:{task_id}", "success", details)
+    if gone:
+        uploads.remove_files(platform.settings, gone)
 
 
 def retry(platform: Platform, caller: Caller, task_id: str) -> None:
-    """Let a stopped or failed task go on, a training from its last good checkpoint; Conflict for any other."""
+    """Let a stopped or failed task go on, a training from its last good checkpoint.
+
+    Conflict for any other, and where the files it reads are gone.
+    """
     principal = caller.account
     with platform.installation.database.write() as session:
         task = tasks.get(session, task_id)
@@ -127,6 +137,10 @@ def retry(platform: Platform, caller: Caller, task_id: str) -> None:
                 f"task {task_id} is {before}: only one that failed or was stopped can go on",
                 hint="submit it anew" if before == TaskState.SUCCESS else "cancel it first",
                 code="task.not_ended" if before != TaskState.SUCCESS else "task.succeeded",
+            )
+        if (upload := upload_of(task)) and not uploads.is_here(session, platform.settings, upload):
+            raise Conflict(
+                f"the files of task {task_id} are not here any more", hint="send them again", code="upload.gone"
             )
         details = {"kind": kind.value, "was": before}
         platform.audit.append(session, caller, "task.retry", f"task:{task_id}", "success", details)

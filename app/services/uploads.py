@@ -17,9 +17,11 @@ from pathlib import Path
 from app.data import catalogue
 from app.db.repositories import datasets, uploads
 from app.db.session import Session
+from app.db.tables import TaskRow
 from app.db.tables.base import utc_now
 from app.domain.errors import StorageError, TooLarge, TooManyRequests
 from app.domain.principal import Caller
+from app.domain.task import TaskKind
 from app.services import file_names, storage_quota
 from app.services.platform import Platform
 from app.settings import Settings
@@ -66,6 +68,17 @@ class Upload:
 def directory_of(settings: Settings, upload_id: str) -> Path:
     """Where the files of an upload lie."""
     return settings.uploads_dir / upload_id
+
+
+def upload_of(task: TaskRow) -> str | None:
+    """The upload a task reads, if it reads one."""
+    upload_id = (task.payload or {}).get("upload")
+    return str(upload_id) if upload_id else None
+
+
+def removed_with(task: TaskRow) -> str | None:
+    """The upload that goes with a task that is cancelled: one that was to be checked or stored, and never will be."""
+    return upload_of(task) if task.kind == TaskKind.DATASET else None
 
 
 def begin(platform: Platform, owner: str, announced_bytes: int | None) -> Upload:
@@ -173,9 +186,19 @@ def _too_large(limit: int) -> TooLarge:
 
 def discard(platform: Platform, upload_id: str) -> None:
     """Remove an upload's files and its row, and the name it was to become a version of, where that has none."""
-    shutil.rmtree(directory_of(platform.settings, upload_id), ignore_errors=True)
+    remove_files(platform.settings, upload_id)
     with platform.installation.database.write() as session:
         forget(session, platform.settings, upload_id)
+
+
+def remove_files(settings: Settings, upload_id: str) -> None:
+    """Remove an upload's files, once its row is forgotten; those that cannot be go with the next `remove_orphans`."""
+    shutil.rmtree(directory_of(settings, upload_id), ignore_errors=True)
+
+
+def is_here(session: Session, settings: Settings, upload_id: str) -> bool:
+    """Whether an upload's files can still be read."""
+    return uploads.get(session, upload_id) is not None and directory_of(settings, upload_id).is_dir()
 
 
 def forget(session: Session, settings: Settings, upload_id: str) -> None:

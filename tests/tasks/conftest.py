@@ -21,7 +21,7 @@ from app.domain.principal import Caller, Principal, Role
 from app.domain.task import TaskKind, TaskState
 from app.domain.train_config import TrainConfig
 from app.runs.directory import RunDirectory
-from app.services import submission
+from app.services import submission, sweeper
 from app.services.execution import execute_next
 from app.services.installation import Installation
 from app.services.platform import Platform, open_platform
@@ -166,6 +166,15 @@ def make_house(tmp_path: Path, reviews_store: Path) -> Iterator[Callable[..., Ho
 def house(make_house: Callable[..., House]) -> House:
     """An installation whose broker does not answer and whose engine is the stand-in."""
     return make_house()
+
+
+def sweep_after_the_lease(house: House) -> list[str]:
+    """What is taken from workers by somebody who has looked twice, a lease apart."""
+    now = [0.0]
+    watch = sweeper.LeaseWatch(lambda: now[0])
+    assert sweeper.find_lost(house.platform, watch) == []
+    now[0] = house.platform.settings.lease_seconds
+    return sweeper.recover(house.platform, sweeper.find_lost(house.platform, watch))
 
 
 class WorkerProcess:

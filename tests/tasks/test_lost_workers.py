@@ -21,7 +21,7 @@ from app.services import sweeper
 from app.services.execution import directory_of
 from app.services.queued_recording import QueuedRecorder
 from app.tasks.broker import running_broker
-from tests.tasks.conftest import House, WorkerProcess, wait_for
+from tests.tasks.conftest import House, WorkerProcess, sweep_after_the_lease, wait_for
 
 MakeHouse = Callable[..., House]
 StartWorker = Callable[..., WorkerProcess]
@@ -38,15 +38,6 @@ def claimed(house: House, pid: int, hostname: str) -> str:
 def recorder(house: House, task_id: str) -> QueuedRecorder:
     run = house.run(task_id)
     return QueuedRecorder(house.platform, house.task(task_id), run)
-
-
-def sweep_after_the_lease(house: House) -> list[str]:
-    """What is taken from workers by somebody who has looked twice, a lease apart."""
-    now = [0.0]
-    watch = sweeper.LeaseWatch(lambda: now[0])
-    assert sweeper.find_lost(house.platform, watch) == []
-    now[0] = house.platform.settings.lease_seconds
-    return sweeper.recover(house.platform, sweeper.find_lost(house.platform, watch))
 
 
 def freeze(house: House, worker: WorkerProcess) -> None:
