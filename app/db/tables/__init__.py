@@ -10,6 +10,7 @@ from app.db.tables.metrics import EvaluationRow, MetricPointRow
 from app.db.tables.sharing import DatasetRow, IdempotencyRow, ShareRow, UploadRow
 from app.db.tables.summaries import ExperimentSummaryRow
 from app.db.tables.tasks import TaskRow
+from app.db.tables.workers import WorkerRow
 
 __all__ = [
     "ApiKeyRow",
@@ -29,4 +30,5 @@ __all__ = [
     "TaskRow",
     "UploadRow",
     "UserRow",
+    "WorkerRow",
 ]

@@ -18,7 +18,8 @@ class TaskRow(Base):
     `is_queued` says that any worker may do it; without, only the process that made it goes on with it.
     `experiment_id` is None for work that is no training; what such work needs and gives is `payload` and `result`.
     `not_before` delays the next attempt, `failures` counts those the infrastructure spoilt, `enqueued_at` is when a
-    message was last sent for it, `memory_bytes` what it is expected to take.
+    message was last sent for it, `memory_bytes` what it is expected to take, `device` (cpu, cuda, mps) what it needs,
+    None where any will do.
 
     `events_offset` counts the bytes of events.jsonl that are already in the database; it moves in the same
     transaction as what was read, so no event is lost or taken twice.
@@ -43,6 +44,7 @@ class TaskRow(Base):
     payload: Mapped[dict[str, Any] | None]
     result: Mapped[dict[str, Any] | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    device: Mapped[str | None] = mapped_column(String(10))
     cancel_requested_at: Mapped[datetime | None]
     not_before: Mapped[datetime | None]
     enqueued_at: Mapped[datetime | None]
