@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from app.api import denials, errors
+from app.api import denials, errors, threads
 from app.api.event_streams import Follower
 from app.api.middleware import BodyLimit, HeaderLimit, HostCheck, RequestIds
 from app.api.request_numbers import CountRequests
@@ -57,6 +58,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     )
     if platform:
         app.state.platform = platform
+    app.state.quick_threads = CapacityLimiter(threads.AT_ONCE)
     app.state.readiness = ReadinessProbe()
     app.state.follower = Follower(lambda watched: task_outputs.look(app.state.platform, watched))
     app.state.request_numbers = RequestNumbers()

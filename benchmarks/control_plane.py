@@ -1,8 +1,8 @@
 """The platform under load, on a real server over loopback, and MLflow with the same experiments beside it.
 
 What people wait for: submitting, 200 clients that poll a task, lists filtered and sorted among ever more experiments,
-what running trainings report until it can be read, the end of a long log; and what the API's process takes. MLflow's
-store (SQLite) is called in its own Python without HTTP, which favours it; its searches return as many runs.
+what running trainings report until it can be read, the end of a long log; and what the API's process takes. MLflow, on
+SQLite too, answers the same searches with as many runs: its server against ours, and its store against our repository.
 
     .venv/bin/python benchmarks/control_plane.py [--sizes 1000 10000 100000] [--points 10000000]
         [--mlflow PYTHON_WITH_MLFLOW]
@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import sqlite3
 import statistics
@@ -31,8 +32,9 @@ import httpx
 import psutil
 
 from app.db.repositories import experiments, tasks
-from app.db.session import open_database
+from app.db.session import Database, open_database
 from app.domain.events import StepLogged
+from app.domain.filters import parse_filter, parse_sort
 from app.runs.directory import create_run
 from app.runs.event_log import append_event
 from app.services.recording import Claim, Recorder
@@ -44,7 +46,8 @@ SEARCHES: dict[str, dict[str, str]] = {
     "one base model, state, by loss": {"where": "base_model = roberta-base and state = SUCCESS", "sort": "loss"},
     "name contains 77": {"where": "name ~ 77"},
 }
-MLFLOW_SEARCHES = {
+# The filter and the order, as MLflow writes them.
+MLFLOW_SEARCHES: dict[str, tuple[str, list[str]]] = {
     "newest 50": ("", ["attributes.start_time DESC"]),
     "accuracy > 0.97, best first": ("metrics.accuracy > 0.97", ["metrics.accuracy DESC"]),
     "one base model, state, by loss": (
@@ -108,7 +111,7 @@ def timed(call: Callable[[], Any], times: int) -> list[float]:
 def row(what: str, seconds: list[float], more: str = "") -> None:
     """One row of the table."""
     p50, p95, p99 = percentiles(seconds)
-    print(f"| {what} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {more} |", flush=True)
+    print(f"| {what} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {more or ' | '} |", flush=True)
 
 
 class Server:
@@ -142,8 +145,11 @@ class Server:
         ) as top:
             try:
                 while not self._answers():
-                    time.sleep(0.05)
-                self.seconds_to_start = time.perf_counter() - begun
+                    if top.poll() is not None:
+                        raise SystemExit("error: `finetune start` ended before it answered")
+                    time.sleep(0.02)
+                self.seconds_in_all = time.perf_counter() - begun
+                self.seconds_to_start = time.time() - self.api_process().create_time()
                 answer = httpx.post(f"{self.url}/login", json={"username": "ada", "password": self._password}).json()
                 self.token = answer["access_token"]
                 headers = {"Authorization": f"Bearer {self.token}"}
@@ -248,56 +254,91 @@ def _step(step: int, total: int) -> StepLogged:
     )
 
 
-MLFLOW = """
-import json, logging, sqlite3, sys, time
-logging.disable(logging.CRITICAL)
-from mlflow.entities import ViewType
-from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+class MLflow:
+    """MLflow with as many runs: its server, and its store in a process of its own."""
 
-path, count, searches, times = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
-store = SqlAlchemyStore(f"sqlite:///{path}", path + "-artifacts")
-models = ("minilm", "distilbert-base-uncased", "roberta-base", "albert-base-v2", "bert-base-chinese")
-states = ("FINISHED", "FINISHED", "FINISHED", "FAILED", "KILLED")
-with sqlite3.connect(path) as c:
-    ids = [(n, f"{n:032x}") for n in range(1, count + 1)]
-    c.executemany("INSERT INTO runs (run_uuid, name, user_id, status, start_time, end_time, lifecycle_stage, "
-                  "artifact_uri, experiment_id, source_type) VALUES (?, ?, 'ada', ?, ?, ?, 'active', 'x', 0, 'LOCAL')",
-                  [(i, f"run-{n:06d}", states[n % 5], n, n + 1) for n, i in ids])
-    for key, score in (("accuracy", lambda n: n * 7919 % 10007 / 10007), ("loss", lambda n: n * 31 % 1009 / 1009),
-                       ("macro_f1", lambda n: n * 104729 % 10007 / 10007)):
-        c.executemany("INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) "
-                      "VALUES (?, ?, 1, 1, 0, ?)", [(key, score(n), i) for n, i in ids])
-    c.executemany("INSERT INTO params (key, value, run_uuid) VALUES ('base_model', ?, ?)",
-                  [(models[n % 5], i) for n, i in ids])
-    c.executemany("INSERT INTO tags (key, value, run_uuid) VALUES ('mlflow.runName', ?, ?)",
-                  [(f"run-{n:06d}", i) for n, i in ids])
-    c.execute("ANALYZE")
-found = {}
-for name, (where, order) in searches.items():
-    took = []
-    for _ in range(times + 1):
-        started = time.perf_counter()
-        runs = store.search_runs(["0"], where, ViewType.ACTIVE_ONLY, 50, order)
-        took.append(time.perf_counter() - started)
-    found[name] = took[1:]
-print(json.dumps(found))
-"""
+    def __init__(self, python: str, database: Path, size: int) -> None:
+        self._python, self._database, self._size = python, database, size
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self._client = httpx.Client(base_url=self._url, timeout=60)
+
+    @contextmanager
+    def running(self) -> Iterator["MLflow"]:
+        """MLflow, its server up."""
+        self._call("seed", str(self._size))
+        command = [self._python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self._database}"]
+        command += ["--port", self._url.rpartition(":")[2], "--workers", "1"]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as top:
+            try:
+                while not self._answers():
+                    time.sleep(0.2)
+                time.sleep(10)  # its other processes are still starting
+                yield self
+            finally:
+                os.killpg(top.pid, signal.SIGTERM)
+
+    def search(self, where: str, order: list[str]) -> None:
+        """Ask the server for the first 50 runs."""
+        wanted = {"experiment_ids": ["0"], "filter": where, "order_by": order, "max_results": 50}
+        answer = self._client.post("/api/2.0/mlflow/runs/search", json=wanted).raise_for_status()
+        assert len(answer.json()["runs"]) == 50
+
+    def store(self, times: int) -> dict[str, list[float]]:
+        """Seconds of each search in the store, by name."""
+        found: dict[str, list[float]] = json.loads(self._call("search", json.dumps(MLFLOW_SEARCHES), str(times)))
+        return found
+
+    def _call(self, *words: str) -> str:
+        script = Path(__file__).with_name("mlflow_store.py")
+        command = [self._python, str(script), str(self._database), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
+    def _answers(self) -> bool:
+        try:
+            return self._client.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
 
 
-def searches(client: httpx.Client, size: int, python: str | None, folder: Path, times: int) -> None:
-    """The same searches by ours over HTTP and by MLflow's store; a row each."""
-    theirs: dict[str, list[float]] = {}
-    if python:
-        command = [python, "-c", MLFLOW, str(folder / f"mlflow{size}.db"), str(size), json.dumps(MLFLOW_SEARCHES)]
-        done = subprocess.run([*command, str(times)], capture_output=True, text=True, check=True)
-        theirs = json.loads(done.stdout.splitlines()[-1])
+@contextmanager
+def mlflow_with(python: str | None, folder: Path, size: int) -> Iterator[MLflow | None]:
+    """MLflow with so many runs, where there is a Python that has it."""
+    if python is None:
+        yield None
+        return
+    with MLflow(python, folder / f"mlflow{size}.db", size).running() as mlflow:
+        yield mlflow
+
+
+def searches(client: httpx.Client, server: Server, size: int, mlflow: MLflow | None, times: int) -> None:
+    """The same searches by both servers, and by what is below them; a row each."""
+    database = open_database(f"sqlite:///{server.results}/experiments.db")
+    stored = mlflow.store(times) if mlflow else {}
     for name, query in SEARCHES.items():
         ours = timed(partial(_get, client, "/experiments", query), times)
         beside = ""
-        if name in theirs:
-            median = statistics.median(theirs[name])
-            beside = f"MLflow {1000 * median:.0f} ms, {median / statistics.median(ours):.0f}x"
+        if mlflow:
+            theirs = timed(partial(mlflow.search, *MLFLOW_SEARCHES[name]), times)
+            below = timed(partial(_page, database, query), times)
+            beside = f"{_ratio(theirs, ours)} | {_ratio(stored[name], below)}"
         row(f"{size:,} experiments: {name}", ours, beside)
+
+
+def _ratio(theirs: list[float], ours: list[float]) -> str:
+    """Their median, and how many times ours it is."""
+    median = statistics.median(theirs)
+    return f"{1000 * median:.0f} ms, {median / statistics.median(ours):.1f}x"
+
+
+def _page(database: Database, query: Mapping[str, str]) -> None:
+    where = parse_filter(query["where"]) if "where" in query else None
+    order = parse_sort(query["sort"]) if "sort" in query else experiments.NEWEST_FIRST
+    with database.read() as session:
+        experiments.page(session, where, order, after=None, limit=50)
 
 
 def _get(client: httpx.Client, path: str, query: Mapping[str, Any]) -> None:
@@ -310,12 +351,12 @@ def load(client: httpx.Client, server: Server, options: argparse.Namespace) -> N
         client.post("/datasets", data={"name": "reviews"}, files={"file": file}).raise_for_status()
     body = {"data": {"train": "reviews@1"}, "training": {"max_steps": 1}}
     submitted = timed(lambda: client.post("/train", json=body).raise_for_status(), options.times)
-    row("submit a training", submitted, f"{1 / statistics.mean(submitted):.0f}/s by one client")
+    row("submit a training", submitted, f"{1 / statistics.mean(submitted):.0f}/s by one client | ")
     task = client.post("/train", json=body).json()["task_id"]
     polled = asyncio.run(poll(server.port, f"/task/{task}", server.token, options.clients, 15.0))
-    row(f"poll a task, {options.clients} clients once a second", polled, f"{len(polled) / 15:.0f} answers/s")
+    row(f"poll a task, {options.clients} clients once a second", polled, f"{len(polled) / 15:.0f} answers/s | ")
     lags, rate = ingest(server.results, options.children, 50, 5.0)
-    row(f"an event of {options.children} running trainings until it is stored", lags, f"{rate:.0f} events/s")
+    row(f"an event of {options.children} running trainings until it is stored", lags, f"{rate:.0f} events/s | ")
     run = client.get(f"/task/{task}").json()["experiment"]
     (server.results / run).mkdir(exist_ok=True)
     for megabytes in (1, 100):
@@ -338,20 +379,21 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=50, help="calls of each kind")
     parser.add_argument("--mlflow", metavar="PYTHON", help="a Python that has MLflow, to measure it beside")
     options = parser.parse_args()
-    print("| what | p50, ms | p95, ms | p99, ms | |")
-    print("|---|---|---|---|---|")
+    print("| what | p50, ms | p95, ms | p99, ms | MLflow's server | MLflow's store, ours without HTTP |")
+    print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for size in options.sizes:
             server = Server(Path(folder) / str(size))
             server.finetune("experiments", "list")
             seed(server.results / "experiments.db", size, options.points * size // max(options.sizes))
-            with server.running() as client:
-                searches(client, size, options.mlflow, Path(folder), options.times)
+            with server.running() as client, mlflow_with(options.mlflow, Path(folder), size) as mlflow:
+                searches(client, server, size, mlflow, options.times)
                 if size == max(options.sizes):
                     load(client, server, options)
                     process = server.api_process()
-                    print(f"| the API's memory, MB | {process.memory_info().rss / 1e6:.0f} | | | |")
-                    print(f"| from `finetune start` to the first answer, s | {server.seconds_to_start:.1f} | | | |")
+                    print(f"| the API's memory, MB | {process.memory_info().rss / 1e6:.0f} | | | | |")
+                    print(f"| from the API's start to its first answer, s | {server.seconds_to_start:.1f} | | | | |")
+                    print(f"| from `finetune start` to it, s | {server.seconds_in_all:.1f} | | | | |")
 
 
 if __name__ == "__main__":

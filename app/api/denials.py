@@ -5,7 +5,7 @@ import logging
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.api.dependencies import get_caller, get_platform
+from app.api.dependencies import get_caller
 from app.domain.errors import Forbidden, Hidden, PlatformError, Unauthenticated
 
 logger = logging.getLogger(__name__)
@@ -24,9 +24,8 @@ async def record(request: Request, error: PlatformError) -> None:
         return
     details = {"method": request.method, "path": _path(request), "code": error.code}
     try:
-        await run_in_threadpool(
-            get_platform(request).audit.deny, get_caller(request), "access.denied", resource, details
-        )
+        caller = await get_caller(request)
+        await run_in_threadpool(request.app.state.platform.audit.deny, caller, "access.denied", resource, details)
     except PlatformError:
         # Nothing was changed, and the answer stays no.
         logger.exception("the denial of request %s could not be recorded", request.scope.get("request_id"))

@@ -1,6 +1,7 @@
 """What routes ask for: the installation, who calls, and the checks the policy table demands.
 
 Every route declares its permission: `dependencies=[Depends(Requires(Permission.X))]`, or one of the shorthands below.
+What only looks at the request is `async`, so that no thread is taken for it.
 """
 
 from typing import Annotated
@@ -10,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.addresses import origin
 from app.api.errors import request_id_of
+from app.api.threads import quickly
 from app.auth import permissions
 from app.auth.permissions import Permission
 from app.domain.errors import Unauthenticated
@@ -20,7 +22,7 @@ from app.services.platform import Platform
 _bearer = HTTPBearer(auto_error=False, description="an access token from /login, or an API key")
 
 
-def get_platform(request: Request) -> Platform:
+async def get_platform(request: Request) -> Platform:
     """The installation this application serves."""
     platform: Platform = request.app.state.platform
     return platform
@@ -32,11 +34,11 @@ PlatformDep = Annotated[Platform, Depends(get_platform)]
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def get_current_user(request: Request, platform: PlatformDep, credentials: Credentials) -> Principal:
+async def get_current_user(request: Request, platform: PlatformDep, credentials: Credentials) -> Principal:
     """Whose token or API key this is; Unauthenticated without a valid one."""
     if credentials is None:
         raise Unauthenticated("this needs a sign-in", hint="send `Authorization: Bearer TOKEN`; POST /login gives one")
-    principal = authentication.authenticate(platform, credentials.credentials)
+    principal = await quickly(request, authentication.authenticate, platform, credentials.credentials)
     request.scope["principal"] = principal
     return principal
 
@@ -47,10 +49,11 @@ CurrentUser = Annotated[Principal, Depends(get_current_user)]
 def client_ip(request: Request) -> str | None:
     """The address the request came from: the server's peer, or whom a trusted proxy speaks for."""
     peer = request.client.host if request.client else None
-    return origin(peer, request.headers.getlist("x-forwarded-for"), get_platform(request).settings.trusted_proxies)
+    settings = request.app.state.platform.settings
+    return origin(peer, request.headers.getlist("x-forwarded-for"), settings.trusted_proxies)
 
 
-def get_caller(request: Request) -> Caller:
+async def get_caller(request: Request) -> Caller:
     """Who calls and from where, for services and the audit log; the principal where the route asked for one."""
     return Caller(principal=request.scope.get("principal"), ip=client_ip(request), request_id=request_id_of(request))
 
@@ -61,7 +64,7 @@ class Requires:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, principal: CurrentUser) -> Principal:
+    async def __call__(self, principal: CurrentUser) -> Principal:
         """The principal, when its role holds the permission; Forbidden otherwise."""
         permissions.check(principal, self.permission)
         return principal
@@ -72,22 +75,22 @@ class Public:
 
     permission = Permission.PUBLIC
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Let everybody through."""
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def check_admin(principal: CurrentUser) -> Principal:
+async def check_admin(principal: CurrentUser) -> Principal:
     """The principal, when it is an administrator."""
     permissions.check(principal, Permission.USERS_MANAGE)
     return principal
 
 
-def check_task_owner(task_id: str, principal: CurrentUser, platform: PlatformDep) -> str:
+async def check_task_owner(request: Request, task_id: str, principal: CurrentUser, platform: PlatformDep) -> str:
     """The task's id, when it belongs to the caller or the caller is an administrator; NotFound otherwise."""
-    task_views.check_readable(platform, principal, task_id)
+    await quickly(request, task_views.check_readable, platform, principal, task_id)
     return task_id
 
 

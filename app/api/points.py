@@ -9,7 +9,7 @@ from app.services.task_outputs import WantedPoints
 Kind = Literal["step", "eval", "system"]
 
 
-def wanted_points(
+async def wanted_points(
     kinds: Annotated[list[Kind], Query(description="only these; without, all")] = [],  # noqa: B006 - never changed
     since: Annotated[int, Query(ge=0, le=2**53, description="only points after this `last_id`")] = 0,
     max_points: Annotated[int, Query(ge=1, le=5000, description="more are thinned out evenly")] = 1000,

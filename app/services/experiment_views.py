@@ -160,7 +160,7 @@ def assign(platform: Platform, caller: Caller, name: str, owner: str | None) -> 
             session, caller, "experiment.assign", f"{KIND}:{name}", details={"from": before, "to": owner}
         )
     with platform.installation.database.read() as session:
-        return _item(readable(session, caller.account, name))
+        return _item(readable(session, caller.account, name).summary)
 
 
 def _deletable(platform: Platform, record: ExperimentRecord) -> RunDirectory:

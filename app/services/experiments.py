@@ -56,22 +56,21 @@ def list_experiments(
 
 def summary(record: ListedExperiment) -> dict[str, Any]:
     """One line of a list; every value is a plain JSON type."""
-    experiment, task = record.summary, record.task
     return {
-        "name": experiment.name,
-        "state": experiment.state,
-        "created_at": _rfc3339(experiment.created_at),
-        "base_model": experiment.base_model,
-        "dataset": experiment.data_name,
-        "accuracy": experiment.accuracy,
-        "runtime_seconds": experiment.runtime_seconds,
-        "macro_f1": experiment.macro_f1,
-        "loss": experiment.loss,
-        "experiment": experiment.experiment_name,
-        "owner": experiment.owner,
-        "task_id": experiment.task_id,
-        "stage": task.stage if task else None,
-        "progress": task.progress if task else None,
+        "name": record.name,
+        "state": record.state,
+        "created_at": _rfc3339(record.created_at),
+        "base_model": record.base_model,
+        "dataset": record.data_name,
+        "accuracy": record.accuracy,
+        "runtime_seconds": record.runtime_seconds,
+        "macro_f1": record.macro_f1,
+        "loss": record.loss,
+        "experiment": record.experiment_name,
+        "owner": record.owner,
+        "task_id": record.task_id,
+        "stage": record.stage,
+        "progress": record.progress,
         "error": _error(record),
     }
 
@@ -91,7 +90,7 @@ def describe(session: Session, record: ExperimentRecord) -> dict[str, Any]:
     """What the database knows of one run."""
     experiment, task = record.experiment, record.task
     return {
-        **summary(record),
+        **summary(record.summary),
         "task": {
             "task_id": task.id,
             "attempt": task.attempt,
@@ -215,7 +214,7 @@ def latest_run(installation: Installation) -> RunDirectory:
         newest = experiments.find(session, limit=1)
     if not newest:
         raise NotFound("there are no runs yet", hint="make one with `finetune train`")
-    return find_run(installation, newest[0].summary.name)
+    return find_run(installation, newest[0].name)
 
 
 def _find(installation: Installation, name: str) -> ExperimentRecord:
@@ -248,10 +247,9 @@ def _differences(flat: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _error(record: ListedExperiment) -> dict[str, Any] | None:
-    task = record.task
-    if task is None or task.error_code is None:
+    if record.error_code is None:
         return None
-    return {"code": task.error_code, "detail": task.error_detail, "retryable": task.retryable}
+    return {"code": record.error_code, "detail": record.error_detail, "retryable": record.retryable}
 
 
 def _rfc3339(moment: datetime | None) -> str | None:

@@ -33,7 +33,11 @@ def check_readable(platform: Platform, principal: Principal, task_id: str) -> No
             owner = task_lists.owner_of(session, task_id)
     if owner is None:
         raise _unknown(task_id)
-    if not may_read(principal, owner[0]):
+    _check_owner(principal, task_id, owner[0])
+
+
+def _check_owner(principal: Principal, task_id: str, owner: str | None) -> None:
+    if not may_read(principal, owner):
         known = _unknown(task_id)
         raise Hidden(known.message, hint=known.hint, resource=f"task:{task_id}")
 
@@ -64,28 +68,41 @@ def directory_of(platform: Platform, record: TaskRecord) -> RunDirectory:
     return work_directory(results_dir, TaskKind(record.task.kind), record.task.id)
 
 
+def readable_view(platform: Platform, principal: Principal, task_id: str) -> TaskView:
+    """Where a task stands; NotFound as `check_readable`, in the same transaction."""
+    if not _TASK_ID.fullmatch(task_id):
+        raise _unknown(task_id)
+    with platform.installation.database.read() as session:
+        record = get_record(session, task_id)
+        _check_owner(principal, task_id, record.task.owner)
+        return _view(session, record)
+
+
 def task_view(platform: Platform, task_id: str) -> TaskView:
     """Where a task stands."""
     with platform.installation.database.read() as session:
-        record = get_record(session, task_id)
-        task = record.task
-        values = dict(_newest_values(session, task.experiment_id)) if task.experiment_id is not None else {}
-        return TaskView(
-            task_id=task.id,
-            kind=TaskKind(task.kind),
-            experiment=record.experiment,
-            status=TaskState(task.state),
-            stage=Stage(task.stage),
-            progress=task.progress,
-            eta_seconds=task.eta_seconds,
-            attempt=task.attempt,
-            metrics=values,
-            result=_result(record, values),
-            error=_error(task),
-            created_at=task.created_at,
-            started_at=task.started_at,
-            finished_at=task.finished_at,
-        )
+        return _view(session, get_record(session, task_id))
+
+
+def _view(session: Session, record: TaskRecord) -> TaskView:
+    task = record.task
+    values = dict(_newest_values(session, task.experiment_id)) if task.experiment_id is not None else {}
+    return TaskView(
+        task_id=task.id,
+        kind=TaskKind(task.kind),
+        experiment=record.experiment,
+        status=TaskState(task.state),
+        stage=Stage(task.stage),
+        progress=task.progress,
+        eta_seconds=task.eta_seconds,
+        attempt=task.attempt,
+        metrics=values,
+        result=_result(record, values),
+        error=_error(task),
+        created_at=task.created_at,
+        started_at=task.started_at,
+        finished_at=task.finished_at,
+    )
 
 
 def list_page(
@@ -133,13 +150,14 @@ def _item(record: TaskRecord) -> TaskItem:
 
 def _newest_values(session: Session, experiment_id: int) -> Iterator[tuple[str, float]]:
     """What was measured last, by the names transformers logs it under."""
-    step = metrics.newest_point(session, experiment_id, "step")
-    if step is not None:
-        yield from _numbers({"step": step.step, **step.values})
+    reported = metrics.newest_point(session, experiment_id, "step")
+    if reported is not None:
+        step, values = reported
+        yield from _numbers({"step": step, **values})
     final = metrics.evaluations(session, experiment_id)
-    if "eval" not in final and (point := metrics.newest_point(session, experiment_id, "eval")) is not None:
-        scores = {name: value for name, value in point.values.items() if name not in _NOT_A_SCORE}
-        yield from _numbers(scores, "eval_")
+    if "eval" not in final and (reported := metrics.newest_point(session, experiment_id, "eval")) is not None:
+        _step, values = reported
+        yield from _numbers({name: value for name, value in values.items() if name not in _NOT_A_SCORE}, "eval_")
     for split, scores in final.items():
         yield from _numbers(scores, f"{split}_")
 

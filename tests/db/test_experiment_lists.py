@@ -162,15 +162,15 @@ def check_pages(session: Session, where: str | None, order: str, username: str |
     condition, sort = parse_filter(where) if where else None, parse_sort(order)
     readable = set(session.scalars(shares.shared_names("experiment", "ada"))) if username else set()
     expected = [
-        one.summary.name
+        one.name
         for one in experiments.find(session, condition, sort)
-        if username is None or one.summary.owner == username or one.summary.name in readable
+        if username is None or one.owner == username or one.name in readable
     ]
     seen: list[str] = []
     after = None
     for _ in range(max(1, -(-len(expected) // 23))):
         page = experiments.page(session, condition, sort, after=after, limit=23, readable_by=username)
-        seen += [one.summary.name for one in page.items]
+        seen += [one.name for one in page.items]
         assert page.total == len(expected) if exact_total else page.total in (None, len(expected))
         after = page.last
         assert after is None or [type(value) for value in after if value is not None] == [

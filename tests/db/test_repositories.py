@@ -141,7 +141,7 @@ def four(database: Database) -> Database:
 def test_lists_are_filtered_and_sorted(four: Database, where: str | None, sort: str, expected: str) -> None:
     with four.read() as session:
         found = experiments.find(session, parse_filter(where) if where else None, parse_sort(sort))
-    assert "".join(record.summary.name for record in found) == expected
+    assert "".join(record.name for record in found) == expected
 
 
 WRITER = """

@@ -29,7 +29,7 @@ class MetricsReader:
 
     permission = Permission.METRICS_READ
 
-    def __call__(self, request: Request, platform: PlatformDep, credentials: Credentials) -> None:
+    async def __call__(self, request: Request, platform: PlatformDep, credentials: Credentials) -> None:
         """Unauthenticated or Forbidden for everybody else."""
         token = platform.settings.metrics_token.get_secret_value()
         given = credentials.credentials if credentials else ""
@@ -37,7 +37,7 @@ class MetricsReader:
             return
         if credentials is None and _is_from_here(request):
             return
-        permissions.check(get_current_user(request, platform, credentials), self.permission)
+        permissions.check(await get_current_user(request, platform, credentials), self.permission)
 
 
 def _is_from_here(request: Request) -> bool:

@@ -12,6 +12,7 @@ from app.api.etags import NOT_MODIFIED, tagged
 from app.api.event_streams import EventStream, Followed, Follower
 from app.api.idempotency import IdempotentDep
 from app.api.points import WantedPointsDep
+from app.api.threads import quickly
 from app.auth import permissions
 from app.auth.permissions import Permission
 from app.schemas.tasks import LogChunk, MetricSeries, TaskView
@@ -44,9 +45,9 @@ LastEventId = Annotated[
     dependencies=READ,
     responses={**NOT_MODIFIED, **problems(401, 403, 404, 503)},
 )
-def show_task(request: Request, platform: PlatformDep, task_id: TaskId) -> Response:
+async def show_task(request: Request, platform: PlatformDep, principal: CurrentUser, task_id: str) -> Response:
     """Where a task stands; made for polling with `If-None-Match`."""
-    return tagged(request, task_views.task_view(platform, task_id))
+    return tagged(request, await quickly(request, task_views.readable_view, platform, principal, task_id))
 
 
 @router.post(

@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, func, not_, null, or_, select, union_all, update
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, func, not_, null, or_, select, union_all, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -23,21 +23,50 @@ from app.domain.filters import COLUMNS, Combined, Comparison, Condition, Not, So
 from app.domain.task import TaskKind
 
 
-@dataclass(frozen=True)
-class ListedExperiment:
-    """One experiment as lists show it; `task`, the latest, is None only for rows older than any task."""
+class ListedExperiment(NamedTuple):
+    """One experiment as lists show it, with what its latest task says; plain columns, since a list has many."""
 
-    summary: ExperimentSummaryRow
+    experiment_id: int
+    name: str
+    experiment_name: str
+    owner: str | None
+    created_at: datetime
+    base_model: str
+    data_name: str | None
+    runtime_seconds: float | None
+    task_id: str | None
+    state: str | None
+    accuracy: float | None
+    macro_f1: float | None
+    loss: float | None
+    stage: str | None
+    progress: float | None
+    error_code: str | None
+    error_detail: str | None
+    retryable: bool | None
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One experiment in full; `task`, the latest, is None only for rows older than any task."""
+
+    summary: ListedExperiment
     task: TaskRow | None
-
-
-@dataclass(frozen=True)
-class ExperimentRecord(ListedExperiment):
-    """One experiment in full."""
-
     experiment: ExperimentRow
 
 
+_OF_TASK = ("stage", "progress", "error_code", "error_detail", "retryable")
+_SHOWN = [getattr(TaskRow if name in _OF_TASK else ExperimentSummaryRow, name) for name in ListedExperiment._fields]
+_LISTED = select(*_SHOWN).outerjoin_from(ExperimentSummaryRow, TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
+# Built once: every page of a list runs it.
+_LISTED_BY_ID = _LISTED.where(ExperimentSummaryRow.experiment_id.in_(bindparam("ids", expanding=True)))
+_IN_FULL = (
+    select(*_SHOWN, TaskRow, ExperimentRow)
+    .select_from(ExperimentSummaryRow)
+    .join(ExperimentRow, ExperimentRow.id == ExperimentSummaryRow.experiment_id)
+    .outerjoin(TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
+    .where(ExperimentRow.name == bindparam("name"))
+)
 _COLUMNS: dict[str, InstrumentedAttribute[Any]] = {
     "name": ExperimentSummaryRow.name,
     "experiment": ExperimentSummaryRow.experiment_name,
@@ -144,7 +173,7 @@ def find(
     session: Session, where: Condition | None = None, sort: tuple[SortKey, ...] = NEWEST_FIRST, limit: int | None = None
 ) -> list[ListedExperiment]:
     """Experiments that meet `where`, ordered; those without a value come last."""
-    query = _listed()
+    query = _LISTED
     if where is not None:
         query = query.where(_clause(where, _plain))
     for key in sort:
@@ -152,7 +181,7 @@ def find(
         query = query.order_by(column.desc().nulls_last() if key.descending else column.asc().nulls_last())
     identifier = ExperimentSummaryRow.experiment_id
     query = query.order_by(identifier.desc() if sort[0].descending else identifier.asc())
-    return [ListedExperiment(*row) for row in session.execute(query.limit(limit))]
+    return [ListedExperiment._make(row) for row in session.execute(query.limit(limit))]
 
 
 @dataclass(frozen=True)
@@ -181,8 +210,7 @@ def page(
     keys = tuple(Key(_COLUMNS[key.column], key.descending) for key in sort)
     found = Keyset(ExperimentSummaryRow.experiment_id, keys, tuple(parts)).page(session, after, limit)
     identifiers = [row.unique_key for row in found.rows]
-    query = _listed().where(ExperimentSummaryRow.experiment_id.in_(identifiers))
-    by_id = {row[0].experiment_id: ListedExperiment(*row) for row in session.execute(query)}
+    by_id = {row[0]: ListedExperiment._make(row) for row in session.execute(_LISTED_BY_ID, {"ids": identifiers})}
     last = (*found.rows[-1][1 : len(keys) + 1], identifiers[-1]) if found.has_more else None
     return ExperimentPage([by_id[one] for one in identifiers], found.total, last)
 
@@ -192,25 +220,13 @@ def sort_kinds(sort: tuple[SortKey, ...]) -> list[type]:
     return [*(_KINDS[COLUMNS[key.column]] for key in sort), int]
 
 
-def _listed() -> Select[ExperimentSummaryRow, TaskRow]:
-    shown = (TaskRow.id, TaskRow.state, TaskRow.stage, TaskRow.progress, TaskRow.eta_seconds, TaskRow.attempt)
-    errors = (TaskRow.error_code, TaskRow.error_detail, TaskRow.retryable)
-    return (
-        select(ExperimentSummaryRow, TaskRow)
-        .outerjoin(TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
-        .options(load_only(*shown, *errors))
-    )
-
-
 def get(session: Session, name: str) -> ExperimentRecord | None:
     """One experiment by its run name."""
-    query = (
-        select(ExperimentSummaryRow, TaskRow, ExperimentRow)
-        .join(ExperimentRow, ExperimentRow.id == ExperimentSummaryRow.experiment_id)
-        .outerjoin(TaskRow, TaskRow.id == ExperimentSummaryRow.task_id)
-    )
-    row = session.execute(query.where(ExperimentRow.name == name)).first()
-    return ExperimentRecord(*row) if row else None
+    row = session.execute(_IN_FULL, {"name": name}).first()
+    if row is None:
+        return None
+    *shown, task, experiment = row
+    return ExperimentRecord(ListedExperiment._make(shown), task, experiment)
 
 
 def names(session: Session) -> list[str]:

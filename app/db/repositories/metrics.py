@@ -4,12 +4,25 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import CheckpointRow, EvaluationRow, MetricPointRow
 
 _SCORES = ("accuracy", "macro_f1", "loss")
+# Built once: whoever watches a task asks for both once a second.
+_NEWEST = (
+    select(MetricPointRow.step, MetricPointRow.values)
+    .where(
+        MetricPointRow.experiment_id == bindparam("experiment_id"),
+        MetricPointRow.kind == bindparam("kind"),
+    )
+    .order_by(MetricPointRow.id.desc())
+    .limit(1)
+)
+_EVALUATIONS = select(EvaluationRow.split, EvaluationRow.metrics).where(
+    EvaluationRow.experiment_id == bindparam("experiment_id")
+)
 
 
 def add_points(session: Session, points: Sequence[dict[str, Any]]) -> None:
@@ -53,10 +66,9 @@ def points_of(session: Session, ids: Sequence[int]) -> list[MetricPointRow]:
     return list(session.scalars(query.order_by(MetricPointRow.id)))
 
 
-def newest_point(session: Session, experiment_id: int, kind: str) -> MetricPointRow | None:
-    """The latest report of a kind."""
-    query = select(MetricPointRow).where(MetricPointRow.experiment_id == experiment_id, MetricPointRow.kind == kind)
-    return session.scalar(query.order_by(MetricPointRow.id.desc()).limit(1))
+def newest_point(session: Session, experiment_id: int, kind: str) -> Row[int, dict[str, Any]] | None:
+    """Step and values of the latest report of a kind."""
+    return session.execute(_NEWEST, {"experiment_id": experiment_id, "kind": kind}).first()
 
 
 def put_evaluation(session: Session, experiment_id: int, split: str, metrics: dict[str, Any]) -> None:
@@ -70,7 +82,7 @@ def put_evaluation(session: Session, experiment_id: int, split: str, metrics: di
 
 def evaluations(session: Session, experiment_id: int) -> dict[str, dict[str, Any]]:
     """Final scores by split."""
-    rows = session.scalars(select(EvaluationRow).where(EvaluationRow.experiment_id == experiment_id))
+    rows = session.execute(_EVALUATIONS, {"experiment_id": experiment_id})
     return {row.split: row.metrics for row in rows}
 
 

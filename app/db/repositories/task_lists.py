@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, null, or_, select
+from sqlalchemy import Select, bindparam, func, null, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from app.db.repositories.keyset import Key, Keyset, Part
@@ -30,15 +30,26 @@ class TaskPage:
     last: tuple[Any, ...] | None
 
 
+def _records() -> Select[TaskRow, str, str]:
+    return select(TaskRow, ExperimentRow.name, ExperimentRow.run_dir).outerjoin(
+        ExperimentRow, ExperimentRow.id == TaskRow.experiment_id
+    )
+
+
+# Built once: whoever watches a task asks for both once a second.
+_RECORD = _records().where(TaskRow.id == bindparam("task_id"))
+_OWNER = select(TaskRow.owner).where(TaskRow.id == bindparam("task_id"))
+
+
 def get(session: Session, task_id: str) -> TaskRecord | None:
     """One task."""
-    row = session.execute(_records().where(TaskRow.id == task_id)).first()
+    row = session.execute(_RECORD, {"task_id": task_id}).first()
     return TaskRecord(*row) if row else None
 
 
 def owner_of(session: Session, task_id: str) -> tuple[str | None] | None:
     """The owner of a task, in a tuple; None where there is no such task."""
-    row = session.execute(select(TaskRow.owner).where(TaskRow.id == task_id)).first()
+    row = session.execute(_OWNER, {"task_id": task_id}).first()
     return (row[0],) if row else None
 
 
@@ -73,12 +84,6 @@ def positions(session: Session, task_ids: Sequence[str]) -> dict[str, tuple[str,
     query = select(TaskRow.id, TaskRow.state, TaskRow.stage, TaskRow.attempt)
     rows = session.execute(query.where(TaskRow.id.in_(task_ids)))
     return {row.id: (row.state, row.stage, row.attempt) for row in rows}
-
-
-def _records() -> Select[TaskRow, str, str]:
-    return select(TaskRow, ExperimentRow.name, ExperimentRow.run_dir).outerjoin(
-        ExperimentRow, ExperimentRow.id == TaskRow.experiment_id
-    )
 
 
 def _equal(
