@@ -5,11 +5,13 @@ All faults are found at once, each with a JSON pointer into the configuration.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from app.data import versioning
+from app.db.repositories import workers
 from app.db.session import Session
 from app.domain import footprint
 from app.domain.base_models import CATALOG, describe
@@ -17,7 +19,8 @@ from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion, VersionMani
 from app.domain.errors import ConfigError, DataBlocked, Hidden, NotFound
 from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts, TrainingPlan, make_plan
 from app.domain.principal import Caller, Principal
-from app.domain.train_config import TrainConfig
+from app.domain.task import TaskKind
+from app.domain.train_config import AUTO, TrainConfig
 from app.services import data_sets_shared
 from app.services.platform import Platform
 from app.settings import Settings
@@ -32,15 +35,19 @@ MAX_BATCH_TEXTS = 65_536
 
 @dataclass(frozen=True)
 class Admitted:
-    """A configuration that can run; `versions` are the stored data sets it names, by split."""
+    """A configuration that can run; `versions` are the stored data sets it names, by split.
+
+    `device` is the one it needs, None where any will do.
+    """
 
     config: TrainConfig
     versions: Mapping[str, NamedVersion]
     memory_bytes: int
+    device: str | None
 
 
-def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
-    """Check a configuration against the installation and what its data is known to be.
+def admit(platform: Platform, caller: Caller, config: TrainConfig, kind: TaskKind = TaskKind.TRAIN) -> Admitted:
+    """Check a configuration against the installation, its workers for that kind and what its data is known to be.
 
     ConfigError with `places` for all that cannot be, DataBlocked where findings of the stored data forbid training.
     """
@@ -48,6 +55,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
     faults = [*_model_faults(config, platform.settings), *_size_faults(config)]
     with platform.installation.database.read() as session:
         versions, data_faults = _resolve(session, principal, config, platform.settings.results_dir)
+        faults += _device_faults(workers.offered(session, kind), config)
     for hidden in [error for error, _ in data_faults if isinstance(error, Hidden)]:
         platform.audit.deny(caller, "access.denied", hidden.resource)
     faults += [fault for _, fault in data_faults]
@@ -61,7 +69,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig) -> Admitted:
     except ConfigError as error:
         key, _, what = error.message.partition(": ")
         raise faulty([(pointer(key), f"{what}; {error.hint}" if error.hint else what)]) from error
-    return Admitted(config, versions, _memory_bytes(plan))
+    return Admitted(config, versions, _memory_bytes(plan), _device_of(config))
 
 
 def faulty(faults: list[Fault]) -> ConfigError:
@@ -84,6 +92,25 @@ def _model_faults(config: TrainConfig, settings: Settings) -> Iterator[Fault]:
         yield "/model/name", f"{name[:100]!r} is no base model of this installation; expected one of {known}"
     elif name == "minilm" and config.model.revision is not None:
         yield "/model/revision", "minilm is installed with this program and has no revisions; leave it out"
+
+
+def _device_of(config: TrainConfig) -> Literal["cpu", "cuda", "mps"] | None:
+    """The device a configuration needs: the one it names, an NVIDIA GPU for what only that can compute, or any."""
+    asked = config.training.device
+    if asked != AUTO:
+        return asked
+    return "cuda" if config.training.precision == "fp16" else None
+
+
+def _device_faults(offered: Collection[str] | None, config: TrainConfig) -> Iterator[Fault]:
+    """A device that no live worker has; where none is alive the work waits for one."""
+    needed = _device_of(config)
+    if needed is not None and offered is not None and needed not in offered:
+        key = "device" if config.training.device == needed else "precision"
+        yield (
+            f"/training/{key}",
+            f"no worker of this installation has the device it needs, {needed}; here: {', '.join(sorted(offered))}",
+        )
 
 
 def _size_faults(config: TrainConfig) -> Iterator[Fault]:
@@ -165,8 +192,7 @@ def _rehearse(config: TrainConfig, manifests: Mapping[str, VersionManifest]) -> 
         encoder_linears=["linear"],
         head_modules=[],
     )
-    asked = config.training.device
-    device = asked if asked != "auto" else ("cuda" if config.training.precision == "fp16" else "cpu")
+    device = _device_of(config) or "cpu"
     hardware = Hardware(device=device, device_name=device, num_threads=1, memory_bytes=0)
     return make_plan(config, _profile(manifests), base, hardware)
 

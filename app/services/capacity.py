@@ -3,10 +3,14 @@
 import fcntl
 import hashlib
 import os
+import platform
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -21,16 +25,28 @@ LIGHT = (TaskKind.PLAN, TaskKind.DATASET, TaskKind.PREDICT)
 """Work that must not wait for a training to end; it has slots of its own."""
 LIGHT_SLOTS = 2
 CORES_A_SLOT = 4
+GPU_FREE = (TaskKind.DATASET,)
+"""Work that computes nothing on a GPU."""
+MOMENT_SECONDS = 0.5
+"""How long a worker may hold a GPU only to see whether there is work for it."""
 MEMORY_SHARE = 0.85
 """Of the machine's memory, or its container's, that work may be expected to take together."""
 
 
+_HeldGpu = tuple[str, int]
+"""A GPU, and the descriptor whose lock holds it."""
+
+
 @dataclass(frozen=True)
 class Room:
-    """What a claim may ask for: one task of `kinds`, in `free_memory_bytes` where memory is limited."""
+    """What a claim may ask for: one task of `kinds`, in `free_memory_bytes` where memory is limited.
+
+    `devices` are those that are free for it; None stands for any.
+    """
 
     kinds: Sequence[TaskKind]
     free_memory_bytes: int | None = None
+    devices: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,8 @@ class Placed:
 class Capacity:
     """The slots of this worker; `slots` maps each group of kinds to how many of them may run at once.
 
-    With GPUs, each training has one of its own, which no other worker of this machine uses meanwhile.
+    With GPUs, each training has one of its own, which no other worker of this machine uses meanwhile; light work that
+    computes has one where one is free, and else none. `devices` are those work is done on; None takes any work.
     """
 
     def __init__(
@@ -53,7 +70,9 @@ class Capacity:
         memory_bytes: int | None = None,
         gpus: Sequence[str] = (),
         locks: Path | None = None,
+        devices: Sequence[str] | None = None,
     ) -> None:
+        self.devices = devices
         self._slots, self._memory_bytes, self._gpus = dict(slots), memory_bytes, list(gpus)
         self._locks = locks or runtime_root()
         self._running: dict[str, tuple[tuple[TaskKind, ...], int]] = {}
@@ -79,25 +98,30 @@ class Capacity:
             yield None
             return
         try:
-            yield Placed(task, {"CUDA_VISIBLE_DEVICES": gpu[0]} if gpu else {})
+            yield Placed(task, {"CUDA_VISIBLE_DEVICES": gpu[0] if gpu else ""} if self._gpus else {})
         finally:
             with self._changing:
                 del self._running[task.id]
             if gpu:
                 os.close(gpu[1])
 
-    def _claim(self, claim: Callable[[Room], TaskRow | None]) -> tuple[TaskRow | None, tuple[str, int] | None]:
+    def _claim(self, claim: Callable[[Room], TaskRow | None]) -> tuple[TaskRow | None, _HeldGpu | None]:
         for kinds in self._slots:
             room = self._room(kinds)
-            gpu = self._free_gpu() if room is not None and kinds == TRAINING and self._gpus else None
-            if room is None or (kinds == TRAINING and self._gpus and gpu is None):
+            if room is None:
                 continue
+            gpu = self._free_gpu(patience_seconds=MOMENT_SECONDS if kinds == TRAINING else 0.0)
+            if self._gpus and gpu is None:
+                if kinds == TRAINING:
+                    continue
+                room = replace(room, devices=[device for device in room.devices or ["cpu"] if device != "cuda"])
             task = None
             try:
                 task = claim(room)
             finally:
-                if task is None and gpu:
+                if gpu and (task is None or task.kind in GPU_FREE):
                     os.close(gpu[1])
+                    gpu = None
             if task is not None:
                 with self._changing:
                     self._running[task.id] = (kinds, task.memory_bytes or 0)
@@ -110,12 +134,20 @@ class Capacity:
         if sum(1 for group, _ in running if group == kinds) >= self._slots[kinds]:
             return None
         if self._memory_bytes is None or not running:
-            return Room(kinds)  # what is too big for this machine is tried alone rather than never
+            return Room(
+                kinds, devices=self.devices
+            )  # what is too big for this machine is tried alone rather than never
         expected = self._memory_bytes - sum(memory for _, memory in running)
-        return Room(kinds, max(0, min(expected, psutil.virtual_memory().available)))
+        return Room(kinds, max(0, min(expected, psutil.virtual_memory().available)), self.devices)
 
-    def _free_gpu(self) -> tuple[str, int] | None:
-        """A GPU nobody on this machine uses for a training, and the descriptor that holds it."""
+    def _free_gpu(self, patience_seconds: float) -> _HeldGpu | None:
+        """A GPU nobody on this machine uses, also not for the moment in which another worker asks for work."""
+        deadline = time.monotonic() + patience_seconds
+        while (gpu := self._try_gpus()) is None and self._gpus and time.monotonic() < deadline:
+            time.sleep(MOMENT_SECONDS / 20)
+        return gpu
+
+    def _try_gpus(self) -> _HeldGpu | None:
         for gpu in self._gpus:
             name = hashlib.sha256(gpu.encode()).hexdigest()[:12]
             path = self._locks / f"finetune-{os.getuid()}-gpu-{name}.lock"
@@ -136,7 +168,14 @@ def machine_capacity(settings: Settings, kinds: Sequence[TaskKind] = tuple(TaskK
     trainings = settings.worker_slots or len(gpus) or max(1, (os.cpu_count() or 1) // CORES_A_SLOT)
     wanted = {group: tuple(kind for kind in group if kind in kinds) for group in (TRAINING, LIGHT)}
     slots = {group: trainings if full == TRAINING else LIGHT_SLOTS for full, group in wanted.items() if group}
-    return Capacity(slots, int(MEMORY_SHARE * memory_limit_bytes()), gpus)
+    return Capacity(slots, int(MEMORY_SHARE * memory_limit_bytes()), gpus, devices=_devices(gpus))
+
+
+def _devices(gpus: Sequence[str]) -> list[str]:
+    """What the engine can compute on, as far as that is known without loading it: a build for CPUs sees no GPU."""
+    has_cuda = bool(gpus) and not version("torch").endswith("+cpu")
+    has_mps = sys.platform == "darwin" and platform.machine() == "arm64"
+    return ["cpu", *(["cuda"] if has_cuda else []), *(["mps"] if has_mps else [])]
 
 
 def memory_limit_bytes(limits: Path = Path("/sys/fs/cgroup/memory.max")) -> int:

@@ -65,9 +65,10 @@ def _claim(platform: Platform, room: Room, token: str) -> TaskRow | None:
         lease=timedelta(seconds=platform.settings.lease_seconds),
         max_running=platform.settings.max_running,
         free_memory_bytes=room.free_memory_bytes,
+        devices=room.devices,
     )
     with platform.installation.database.read() as session:
-        if not task_queue.waiting(session, room.kinds, claimant.max_running, limit=1):
+        if not task_queue.waiting(session, room.kinds, claimant.max_running, limit=1, devices=room.devices):
             return None  # the usual answer, for which nobody needs to wait for other writers
     with platform.installation.database.write() as session:
         return task_queue.claim_next(session, claimant)

@@ -60,9 +60,11 @@ def submit_training(
 def submit_plan(platform: Platform, caller: Caller, config: TrainConfig) -> str:
     """Accept the work of resolving a plan on a worker's hardware; the task's id. Refuses what a training would be."""
     _allowed(caller, Permission.TRAIN)
-    admitted = admit(platform, caller, config)
+    admitted = admit(platform, caller, config, TaskKind.PLAN)
     payload = {"config": admitted.config.as_dict()}
-    return submit_work(platform, caller, TaskKind.PLAN, payload, memory_bytes=admitted.memory_bytes)
+    return submit_work(
+        platform, caller, TaskKind.PLAN, payload, memory_bytes=admitted.memory_bytes, device=admitted.device
+    )
 
 
 def submit_work(
@@ -72,6 +74,7 @@ def submit_work(
     payload: Mapping[str, Any],
     *,
     memory_bytes: int | None = None,
+    device: str | None = None,
     task_id: str | None = None,
 ) -> str:
     """Accept work that is no training, whose `payload` was checked by whoever offers it; the task's id.
@@ -81,9 +84,8 @@ def submit_work(
     principal = caller.account
     with platform.installation.database.write() as session:
         quotas.check_queue(session, platform.settings, principal.username)
-        made = tasks.create(
-            session, kind, principal.username, payload=dict(payload), memory_bytes=memory_bytes, task_id=task_id
-        )
+        needs = {"memory_bytes": memory_bytes, "device": device}
+        made = tasks.create(session, kind, principal.username, payload=dict(payload), task_id=task_id, **needs)
         platform.audit.append(session, caller, f"{kind}.submit", f"task:{made}", "success", {"kind": kind})
     dispatch.wake(platform, made, kind)
     return made
@@ -178,7 +180,7 @@ def _record(session: Session, platform: Platform, caller: Caller, admitted: Admi
         seed=config.training.seed,
         run_dir=run,
     )
-    tasks.put_in_queue(session, task_id, priority=priority, memory_bytes=admitted.memory_bytes)
+    tasks.put_in_queue(session, task_id, priority=priority, memory_bytes=admitted.memory_bytes, device=admitted.device)
     details = {"experiment": run, "data": str(train), "base_model": config.model.name}
     platform.audit.append(session, caller, "train.submit", f"task:{task_id}", "success", details)
     return task_id

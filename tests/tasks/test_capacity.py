@@ -1,5 +1,6 @@
 """How much a worker does at once."""
 
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from app.db.tables import TaskRow
 from app.domain.task import TaskKind
+from app.services import capacity as capacity_of
 from app.services.capacity import LIGHT, TRAINING, Capacity, Room, machine_capacity, memory_limit_bytes
 from app.settings import Settings, visible_gpus
 
@@ -71,6 +73,49 @@ def test_each_training_has_a_gpu_of_its_own_on_the_whole_machine(tmp_path: Path)
         assert freed.environment == {"CUDA_VISIBLE_DEVICES": "0"}
 
 
+def test_light_work_takes_no_gpu_that_a_training_holds(tmp_path: Path) -> None:
+    capacity = Capacity({TRAINING: 1, LIGHT: 3}, gpus=["0"], devices=["cpu", "cuda"], locks=tmp_path)
+    waiting = Waiting(task("plan", TaskKind.PLAN), task("a"))
+    with capacity.place(Waiting(task("check", TaskKind.DATASET)).claim) as check:
+        assert check is not None
+        assert check.environment == {"CUDA_VISIBLE_DEVICES": ""}, "it computes nothing on a GPU"
+        with capacity.place(waiting.claim) as training:
+            assert training is not None
+            assert (training.task.id, training.environment) == ("a", {"CUDA_VISIBLE_DEVICES": "0"})
+            assert waiting.rooms[-1].devices == ["cpu", "cuda"]
+            with capacity.place(waiting.claim) as plan:
+                assert plan is not None
+                assert (plan.task.id, plan.environment) == ("plan", {"CUDA_VISIBLE_DEVICES": ""})
+                assert waiting.rooms[-1].devices == ["cpu"], "what needs a GPU waits"
+    with capacity.place(Waiting(task("plan", TaskKind.PLAN)).claim) as plan:
+        assert plan is not None
+        assert plan.environment == {"CUDA_VISIBLE_DEVICES": "0"}
+        with capacity.place(Waiting(task("b")).claim) as training:
+            assert training is None
+
+
+def test_a_training_waits_a_moment_for_who_only_looks_whether_there_is_work(tmp_path: Path) -> None:
+    here, beside = (Capacity({TRAINING: 1}, gpus=["0"], locks=tmp_path) for _ in range(2))
+    looks, may_end = threading.Event(), threading.Event()
+
+    def look(_room: Room) -> TaskRow | None:
+        looks.set()
+        may_end.wait()
+        return None
+
+    def place_nothing() -> None:
+        with here.place(look) as placed:
+            assert placed is None
+
+    looking = threading.Thread(target=place_nothing)
+    looking.start()
+    looks.wait()
+    threading.Timer(0.05, may_end.set).start()
+    with beside.place(Waiting(task("a")).claim) as placed:
+        assert placed is not None
+    looking.join()
+
+
 def test_a_claim_that_fails_leaves_its_slot_and_its_gpu_free(tmp_path: Path) -> None:
     capacity = Capacity({TRAINING: 1}, gpus=["0"], locks=tmp_path)
 
@@ -87,6 +132,10 @@ def test_the_machine_decides_unless_the_settings_do(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1, 3")
     assert visible_gpus() == ["GPU-1", "3"]
     assert machine_capacity(Settings(), [TaskKind.TRAIN]).num_slots == 2
+    monkeypatch.setattr(capacity_of, "version", lambda _: "2.13.0+cu130")
+    assert machine_capacity(Settings()).devices == ["cpu", "cuda"]
+    monkeypatch.setattr(capacity_of, "version", lambda _: "2.13.0+cpu")
+    assert machine_capacity(Settings()).devices == ["cpu"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert visible_gpus() == []
     assert machine_capacity(Settings(worker_slots=5), [TaskKind.TRAIN]).num_slots == 5

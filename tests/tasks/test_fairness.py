@@ -143,6 +143,16 @@ def test_what_a_disabled_account_has_waiting_is_not_begun_until_it_may_sign_in_a
     assert [claim(database)] == ada
 
 
+def test_a_task_waits_for_a_worker_that_has_the_device_it_needs(
+    database: Database, submit: Callable[..., list[str]]
+) -> None:
+    [needs_gpu], [any_device] = submit("ada", device="cuda", priority=9), submit("ada")
+    with database.read() as session:
+        assert task_queue.waiting(session, [TaskKind.TRAIN], 1000, 1, devices=["cpu"])[0].id == any_device
+    assert [claim(database, devices=["cpu"]), claim(database, devices=["cpu"])] == [any_device, None]
+    assert claim(database, devices=["cpu", "cuda"]) == needs_gpu
+
+
 def test_of_many_workers_that_claim_at_once_no_two_get_the_same_task(
     database: Database, submit: Callable[..., list[str]]
 ) -> None:

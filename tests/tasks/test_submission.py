@@ -1,12 +1,15 @@
 """What is asked of a training before it is accepted, and what is there once it is."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.db.repositories import datasets
+from app.db.repositories import datasets, workers
+from app.db.tables import WorkerRow
+from app.db.tables.base import utc_now
 from app.domain.errors import ConfigError, Conflict, DataBlocked, Forbidden, InvalidInput, QuotaExceeded
 from app.domain.principal import Role
 from app.domain.task import TaskKind
@@ -75,6 +78,26 @@ def test_settings_that_do_not_fit_each_other_are_refused_at_their_place(
     house: House, config: dict[str, Any], place: str
 ) -> None:
     assert set(places(house, **config)) == {place}
+
+
+def test_a_device_that_no_live_worker_offers_is_refused_at_its_place(house: House) -> None:
+    def heard(name: str, kinds: list[TaskKind], devices: list[str], minutes: float = 0) -> None:
+        with house.platform.installation.database.write() as session:
+            workers.heard(session, name, kinds, devices)
+            session.get_one(WorkerRow, name).heard_at = utc_now() - timedelta(minutes=minutes)
+
+    cuda = {"training": {"device": "cuda"}}
+    heard("gone", [TaskKind.TRAIN], ["cpu"], minutes=30)
+    heard("other", [TaskKind.PREDICT], ["cpu", "cuda"])
+    first = house.submit(config=cuda)  # nobody is there who could say
+    heard("here", [TaskKind.TRAIN], ["cpu"])
+    assert set(places(house, **cuda)) == {"/training/device"}
+    assert set(places(house, training={"precision": "fp16"})) == {"/training/precision"}
+    assert "here: cpu" in places(house, **cuda)["/training/device"]
+    second = house.submit()
+    heard("there", [TaskKind.TRAIN, TaskKind.PLAN], ["cpu", "cuda"])
+    third = house.submit(config={"training": {"precision": "fp16"}})
+    assert [house.task(task_id).device for task_id in (first, second, third)] == ["cuda", None, "cuda"]
 
 
 def test_somebody_elses_data_set_is_as_unknown_as_one_that_is_not_there(house: House) -> None:

@@ -25,6 +25,7 @@ _FARTHEST = timedelta(seconds=2 * LONGEST_DELAY_SECONDS)
 class Claimant:
     """A worker that has room for one task of `kinds`, in `free_memory_bytes` where its memory is limited.
 
+    `devices` are those it can do it on; None takes work for any.
     `max_running` is how many of these kinds an account may have running at once, where it has no limit of its own.
     """
 
@@ -35,6 +36,7 @@ class Claimant:
     lease: timedelta
     max_running: int
     free_memory_bytes: int | None = None
+    devices: Sequence[str] | None = None
 
 
 def claim_next(session: Session, claimant: Claimant) -> TaskRow | None:
@@ -44,7 +46,7 @@ def claim_next(session: Session, claimant: Claimant) -> TaskRow | None:
     then the older task. Call it in a transaction that writes alone: else two workers could pass one account's limit
     together, or want the same task.
     """
-    query, free = _fair_order(claimant.kinds, claimant.max_running), claimant.free_memory_bytes
+    query, free = _fair_order(claimant.kinds, claimant.max_running, claimant.devices), claimant.free_memory_bytes
     if free is not None:
         fits = func.coalesce(TaskRow.memory_bytes, 0) <= free
         query = query.where(or_(fits, TaskRow.created_at < utc_now() - PATIENCE))
@@ -60,9 +62,11 @@ def claim_next(session: Session, claimant: Claimant) -> TaskRow | None:
     return task
 
 
-def waiting(session: Session, kinds: Sequence[TaskKind], max_running: int, limit: int) -> list[TaskRow]:
+def waiting(
+    session: Session, kinds: Sequence[TaskKind], max_running: int, limit: int, devices: Sequence[str] | None = None
+) -> list[TaskRow]:
     """The next tasks in fair order that a worker with room could claim now."""
-    return list(session.scalars(_fair_order(kinds, max_running).limit(limit)))
+    return list(session.scalars(_fair_order(kinds, max_running, devices).limit(limit)))
 
 
 def undelivered(
@@ -109,7 +113,7 @@ def limits_of(session: Session, username: str) -> tuple[int | None, int | None] 
     return (row[0], row[1]) if row else None
 
 
-def _fair_order(kinds: Sequence[TaskKind], max_running: int) -> Select[Any]:
+def _fair_order(kinds: Sequence[TaskKind], max_running: int, devices: Sequence[str] | None = None) -> Select[Any]:
     running = (
         select(TaskRow.owner, func.count().label("number"))
         .where(TaskRow.state == TaskState.STARTED, TaskRow.is_queued, TaskRow.kind.in_(kinds))
@@ -120,7 +124,7 @@ def _fair_order(kinds: Sequence[TaskKind], max_running: int) -> Select[Any]:
     served = select(func.max(other.started_at)).where(other.owner == TaskRow.owner).scalar_subquery()
     number = func.coalesce(running.c.number, 0)
     now = utc_now()
-    return (
+    query = (
         select(TaskRow)
         .outerjoin(running, running.c.owner == TaskRow.owner)
         .outerjoin(UserRow, UserRow.username == TaskRow.owner)
@@ -134,3 +138,4 @@ def _fair_order(kinds: Sequence[TaskKind], max_running: int) -> Select[Any]:
         )
         .order_by(number, TaskRow.priority.desc(), served.asc().nulls_first(), TaskRow.created_at, TaskRow.id)
     )
+    return query if devices is None else query.where(or_(TaskRow.device.is_(None), TaskRow.device.in_(devices)))
