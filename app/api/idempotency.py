@@ -6,6 +6,7 @@ A route asks for `IdempotentDep` and answers with `idempotent.run(make)`.
 import hashlib
 import hmac
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -49,11 +50,13 @@ class Idempotent:
         *,
         content: bytes = b"",
         recover: Callable[[list[str]], Made | None] | None = None,
+        repeatable_after: timedelta | None = None,
     ) -> JSONResponse:
         """Answer with what `make` gives, or what it gave before for this key.
 
         `content` stands for the body where that was streamed: its hash and the form's other fields. `recover` makes
-        the answer of a request whose process died after it had changed these resources (`task:ID`).
+        the answer of a request whose process died after it had changed these resources (`task:ID`). Without such an
+        answer, a request that may be made again is, `repeatable_after` the first: as long as it can take.
         """
         if self._key is None:
             return _response(_plain(make()))
@@ -68,6 +71,7 @@ class Idempotent:
             request,
             lambda: _plain(make()),
             lambda effects: _plain_or_none(recover(effects) if recover else None),
+            repeatable_after=repeatable_after,
         )
         return _response(answer, repeated)
 

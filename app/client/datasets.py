@@ -61,7 +61,7 @@ class DataSets(Noun):
         self, at: Endpoint, form: ValidateForm, files: Files, *, progress: Progress = silent, later: bool = False
     ) -> ValidatedFile | Accepted:
         """Say how files are read and what is wrong with them; nothing is stored."""
-        return _send(at().with_(harmless=True), form, files, progress, ValidatedFile, later=later)
+        return _send(at().once(), form, files, progress, ValidatedFile, later=later)
 
     @endpoint("GET", "/datasets")
     def page(self, at: Endpoint, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[DatasetItem]:

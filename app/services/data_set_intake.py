@@ -5,6 +5,7 @@ Whose name it becomes is decided before the files are read; rows are read by a c
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from app.auth.permissions import may_change
@@ -73,6 +74,12 @@ def validate(
 def is_for_a_worker(upload: Upload, *, respond_async: bool) -> bool:
     """Whether files are checked by a worker, not while their sender waits."""
     return respond_async or upload.received_bytes > IN_BACKGROUND_BYTES
+
+
+def longest(upload: Upload, *, respond_async: bool) -> timedelta:
+    """How long `add` and `validate` can take at most, some time to record it included."""
+    is_left_to_a_worker = is_for_a_worker(upload, respond_async=respond_async)
+    return timedelta(seconds=60 + (0 if is_left_to_a_worker else Bounds().seconds))
 
 
 def accepted_before(effects: Sequence[str]) -> tuple[int, Accepted] | None:

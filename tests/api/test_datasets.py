@@ -253,46 +253,6 @@ def test_an_administrator_adds_to_any_name_and_the_owner_keeps_it(
     assert {name: row.owner for name, row in rows.items()} == {"reviews": "ada", "made-here": None}
 
 
-# ---- sent twice ----
-
-
-def test_a_request_sent_twice_with_one_key_makes_one_version(platform: Platform, sign_in: SignIn) -> None:
-    ada = sign_in("user", "ada")
-    sent = form(as_csv(labelled_rows()), name="reviews")
-    first, again = (ada.post("/datasets", **sent, headers={"Idempotency-Key": "k1"}) for _ in range(2))
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.json() == first.json()
-    assert again.headers["Idempotency-Replayed"] == "true"
-    other = ada.post("/datasets", **form(as_csv(labelled_rows(30)), name="reviews"), headers={"Idempotency-Key": "k1"})
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency.mismatch")
-    assert len(catalogue.entries(platform.settings.results_dir, "reviews")) == 1
-
-
-def test_a_task_is_submitted_once_for_one_key(sign_in: SignIn, queue: RecordingQueue) -> None:
-    ada = sign_in("user", "ada")
-    headers = {"Idempotency-Key": "k1", "Prefer": "respond-async"}
-    sent = form(as_csv(labelled_rows()), name="reviews")
-    first, again = (ada.post("/datasets", **sent, headers=headers).json() for _ in range(2))
-    assert first == again
-    assert len(queue.sent) == 1
-
-
-def test_what_was_interrupted_after_it_had_taken_effect_is_answered_when_it_is_sent_again(
-    platform: Platform, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def die(*_: object) -> None:
-        raise RuntimeError("the process died here")
-
-    ada = sign_in("user", "ada")
-    sent = form(as_csv(labelled_rows()), name="reviews") | {"headers": {"Idempotency-Key": "k1"}}
-    with monkeypatch.context() as patched:
-        patched.setattr("app.services.idempotency._complete", die)
-        assert ada.post("/datasets", **sent).status_code == 500
-    again = ada.post("/datasets", **sent)
-    assert (again.status_code, again.json()["version"]) == (200, 1), again.text
-    assert ada.post("/datasets", **sent).json() == again.json()
-
-
 # ---- limits of what an account keeps ----
 
 

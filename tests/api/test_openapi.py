@@ -94,3 +94,13 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_the_document_is_served_to_anybody(client: TestClient, document: dict[str, Any]) -> None:
     assert client.get("/openapi.json").json() == document
+
+
+def test_what_creates_something_takes_a_key(document: dict[str, Any]) -> None:
+    without = [
+        path
+        for method, path, operation in operations(document)
+        if method == "post" and {"201", "202"} & operation["responses"].keys()
+        if "Idempotency-Key" not in {parameter["name"] for parameter in operation.get("parameters", [])}
+    ]
+    assert without == ["/setup", "/task/{task_id}/cancel"], "what can be done once alone, and what is the same twice"

@@ -1,21 +1,19 @@
 """Data sets: files in, checked and stored as versions; what is in them, what changed, a copy."""
 
-import json
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import Response, StreamingResponse
 
-from app.api.child_slots import CHECKS, COPIES, READS
+from app.api.checked_files import answered_once
+from app.api.child_slots import COPIES, READS
 from app.api.dependencies import CallerDep, CurrentUser, PlatformDep, Requires
 from app.api.errors import problems
 from app.api.etags import NOT_MODIFIED, tagged
-from app.api.idempotency import IdempotentDep
+from app.api.idempotency import IdempotentDep, Made
 from app.api.multipart import Fields
-from app.api.uploads import RespondAsync, content_of, form_body, received
+from app.api.uploads import RespondAsync, form_body, received
 from app.auth.permissions import Permission
 from app.domain.data_profile import DataProfile
 from app.schemas.datasets import (
@@ -83,20 +81,10 @@ async def add_data_set(
 
     async with received(request, platform, principal, AddForm, check) as (upload, form):
 
-        def work(stopped: Stopped) -> JSONResponse:
-            def make() -> tuple[int, BaseModel]:
-                return data_set_intake.add(platform, caller, upload, form, respond_async=respond_async, stopped=stopped)
+        def make(stopped: Stopped) -> Made:
+            return data_set_intake.add(platform, caller, upload, form, respond_async=respond_async, stopped=stopped)
 
-            # The same content becomes the same version, so what was interrupted is simply done again.
-            return idempotent.run(
-                make,
-                content=content_of(upload, form),
-                recover=lambda effects: data_set_intake.accepted_before(effects) or make(),
-            )
-
-        if data_set_intake.is_for_a_worker(upload, respond_async=respond_async):
-            return _with_place(await run_in_threadpool(work, _never))
-        return _with_place(await CHECKS.run(request, principal.username, work))
+        return await answered_once(request, principal, idempotent, upload, form, respond_async, make)
 
 
 @router.post(
@@ -104,10 +92,15 @@ async def add_data_set(
     response_model=ValidatedFile,
     dependencies=_WRITE,
     openapi_extra=form_body(ValidateForm),
-    responses={**_LATER, **problems(400, 401, 403, 408, 413, 422, 429, 503, 507)},
+    responses={**_LATER, **problems(400, 401, 403, 408, 409, 413, 422, 429, 503, 507)},
 )
 async def validate_file(
-    request: Request, platform: PlatformDep, principal: CurrentUser, caller: CallerDep, respond_async: RespondAsync
+    request: Request,
+    platform: PlatformDep,
+    principal: CurrentUser,
+    caller: CallerDep,
+    idempotent: IdempotentDep,
+    respond_async: RespondAsync,
 ) -> Response:
     """Say how a labelled file is read and what is wrong with it; nothing is stored.
 
@@ -115,26 +108,12 @@ async def validate_file(
     """
     async with received(request, platform, principal, ValidateForm) as (upload, form):
 
-        def work(stopped: Stopped) -> JSONResponse:
-            status, body = data_set_intake.validate(
+        def make(stopped: Stopped) -> Made:
+            return data_set_intake.validate(
                 platform, caller, upload, form, respond_async=respond_async, stopped=stopped
             )
-            return JSONResponse(body.model_dump(mode="json"), status_code=status)
 
-        if data_set_intake.is_for_a_worker(upload, respond_async=respond_async):
-            return _with_place(await run_in_threadpool(work, _never))
-        return await CHECKS.run(request, principal.username, work)
-
-
-def _never() -> bool:
-    return False
-
-
-def _with_place(response: JSONResponse) -> JSONResponse:
-    """With the task's place where the work is left to a worker."""
-    if response.status_code == 202:
-        response.headers["Location"] = f"/task/{json.loads(bytes(response.body))['task_id']}"
-    return response
+        return await answered_once(request, principal, idempotent, upload, form, respond_async, make)
 
 
 @router.get(
