@@ -59,7 +59,7 @@ security: setup ## the tests of security in their long form, and Bandit; slow [e
 	@FINETUNE_SCHEMA_EXAMPLES="$${examples:-10}" $(BIN)/pytest -q tests/security
 	@$(BIN)/bandit -q -r app -c pyproject.toml
 
-chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=17 seed=1]
+chaos: setup ## the long campaign of faults on real processes; about an hour [rounds=15 seed=1]
 	@CHAOS_ROUNDS="$$rounds" CHAOS_SEED="$$seed" $(BIN)/pytest -s tests/chaos/long_form.py
 
 db-list: setup ## experiments, as a table

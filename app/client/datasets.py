@@ -48,13 +48,20 @@ class DataSets(Noun):
 
     @endpoint("POST", "/datasets")
     def add(
-        self, at: Endpoint, form: AddForm, files: Files, *, progress: Progress = silent, later: bool = False
+        self,
+        at: Endpoint,
+        form: AddForm,
+        files: Files,
+        *,
+        progress: Progress = silent,
+        later: bool = False,
+        key: str | None = None,
     ) -> DatasetCreated | Accepted:
         """Make files the next version of a name; DataBlocked where a finding blocks training.
 
-        `later` leaves it to a worker whatever the size.
+        `later` leaves it to a worker whatever the size; `key` is as in `Training.submit`.
         """
-        return _send(at().once(), form, files, progress, DatasetCreated, later=later)
+        return _send(at().once(key), form, files, progress, DatasetCreated, later=later)
 
     @endpoint("POST", "/datasets/validate")
     def validate(

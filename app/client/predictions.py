@@ -12,9 +12,11 @@ class Predictions(Noun):
     """`/predictions`. Wait for the task, then fetch its file."""
 
     @endpoint("POST", "/predictions")
-    def submit(self, at: Endpoint, form: PredictForm, file: Path, *, progress: Progress = silent) -> Accepted:
-        """Let a worker label the rows of a file with a finished run."""
-        call = at().once()
+    def submit(
+        self, at: Endpoint, form: PredictForm, file: Path, *, progress: Progress = silent, key: str | None = None
+    ) -> Accepted:
+        """Let a worker label the rows of a file with a finished run; `key` is as in `Training.submit`."""
+        call = at().once(key)
         with form_with_files(form.model_dump(), {"file": file}, progress) as body:
             return call.with_(body=body, timeout=UPLOAD_TIMEOUT).as_(Accepted)
 

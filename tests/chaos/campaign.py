@@ -9,23 +9,26 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from app.db.repositories import users
 from app.db.tables import TaskRow
 from app.domain.task import MAX_FAILURES, TaskState
 from app.services.verification import verify_run
-from tests.chaos.injections import KINDS, Scene, why_not
-from tests.chaos.invariants import Invariants, Watcher
+from tests.chaos.injections import KINDS, why_not
+from tests.chaos.invariants import Invariants, outcome
+from tests.chaos.record import keep_record, read_record
+from tests.chaos.scene import Scene
 from tests.chaos.site import QUEUE, running
-from tests.chaos.visitors import PASSWORD, Visitors
+from tests.chaos.visitors import CHECK, PASSWORD, PREDICT, UPLOAD, Visitors
 from tests.tasks.conftest import REPOSITORY, House, build_house
-from tests.tasks.test_real_workers import outcome
 
 SECONDS_TO_QUIET = 1800.0
 """In an idle machine's minute everything that was submitted has ended; a loaded one takes its time."""
@@ -33,12 +36,13 @@ LEASE_SECONDS = 4
 LONGEST_PAUSE_SECONDS = 1.0
 TRIES = 5
 STEPS = 60
+TEXTS_REPEATED = 20
 
 
-def recipes(model: Path, number: int) -> list[dict[str, Any]]:
+def recipes(model: Path, number: int) -> dict[str, dict[str, Any]]:
     """Configurations of trainings that differ in their seed: real ones, of a tiny model, that save every few steps."""
-    return [
-        {
+    return {
+        f"training {seed}": {
             "experiment_name": f"chaos-{seed}",
             "model": {"name": str(model)},
             "data": {"train": "reviews@1"},
@@ -50,7 +54,7 @@ def recipes(model: Path, number: int) -> list[dict[str, Any]]:
             "checkpoints": {"every": STEPS // 4},
         }
         for seed in range(1, number + 1)
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @dataclass
@@ -58,7 +62,6 @@ class Campaign:
     """One site, and what was done to it so far."""
 
     scene: Scene
-    watcher: Watcher
     seed: int
     injected: Counter[str] = field(default_factory=Counter)
     survived: Counter[str] = field(default_factory=Counter)
@@ -67,38 +70,46 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.site, self.visitors = self.scene.site, self.scene.visitors
-        self.invariants = Invariants(self.site, {})
+        self.invariants = Invariants(self.site)
 
     def kinds(self) -> list[str]:
         """What can be done here."""
         return [kind for kind in KINDS if not why_not(kind, self.scene.disk)]
 
     def begin(self) -> None:
-        """Train each recipe once with nobody disturbing: what all later runs are compared with."""
+        """Do each kind of work once with nobody disturbing: what all later work is compared with."""
+        visitors = self.visitors
         with self._explained():
-            self.visitors.sign_in("ada")
-            for recipe in range(len(self.visitors.recipes)):
-                self.invariants.references[recipe] = self._undisturbed(recipe)
+            visitors.sign_in("ada")
+            trainings = {recipe: partial(visitors.train, recipe) for recipe in visitors.recipes}
+            self._do_undisturbed({**trainings, CHECK: visitors.check_data, UPLOAD: visitors.upload})
+            training = next(job for job in visitors.jobs if job.work in trainings)
+            visitors.run = self.site.house.run(training.task_id).name
+            self._do_undisturbed({PREDICT: visitors.predict})
             self._check()
-        self._say("undisturbed runs have ended")
+        self._say("undisturbed work has ended")
 
-    def _undisturbed(self, recipe: int) -> dict[str, Any]:
-        """The outcome of a training in one attempt; on a busy machine a lease may run out with nobody's help."""
+    def _do_undisturbed(self, works: Mapping[str, Callable[[], object]]) -> None:
+        """Do all of this in one attempt each; on a busy machine a lease may run out with nobody's help."""
+        references = self.invariants.references
         for _ in range(TRIES):
-            self.visitors.train(recipe)
+            for work in [one for one in works if one not in references]:
+                works[work]()
             self._become_quiet()
-            job = self.visitors.jobs[-1]
-            task = self.site.house.task(job.task_id)
-            assert task.state == TaskState.SUCCESS, task.error_detail
-            if task.attempt == 1:
-                return outcome(self.site.house.run(job.task_id))
-        raise AssertionError(f"none of {TRIES} trainings came to its end in one attempt, though nobody disturbed them")
+            for job in self.visitors.jobs:
+                task = self.site.house.task(job.task_id)
+                assert task.state == TaskState.SUCCESS, task.error_detail
+                if task.attempt == 1:
+                    references[job.work] = outcome(self.site.house, task)
+            if references.keys() >= works.keys():
+                return
+        raise AssertionError(f"not all of {TRIES} tries came to their end in one attempt, though nobody disturbed them")
 
     def round(self, kinds: Sequence[str]) -> None:
         """Submit, inject each of these in a random order at random moments, wait until it is quiet, and check."""
         with self._explained():
-            self.visitors.train(0)
-            self.scene.submit()
+            for submit in (self.scene.train, self.visitors.upload, self.visitors.predict):
+                submit()
             for kind in self.scene.random.sample(kinds, len(kinds)):
                 self.site.pause(self.scene.random.uniform(0, LONGEST_PAUSE_SECONDS))
                 self._say(kind)
@@ -112,7 +123,7 @@ class Campaign:
     def prove_again(self) -> None:
         """`experiments verify` on one of the runs, and `audit verify` on everything, as a person would."""
         with self._explained():
-            job = self.scene.random.choice([job for job in self.visitors.jobs if job.recipe is not None])
+            job = self.scene.random.choice([job for job in self.visitors.jobs if job.work in self.visitors.recipes])
             run = self.site.house.run(job.task_id)
             assert verify_run(run).passed, f"{run.name} does not verify"
             verified = subprocess.run(
@@ -136,17 +147,19 @@ class Campaign:
 
     def _summary(self) -> str:
         database = self.site.house.platform.installation.database.engine.url.get_backend_name()
-        trainings = sum(1 for job in self.visitors.jobs if job.recipe is not None)
+        work = Counter("training" if job.work in self.visitors.recipes else job.work for job in self.visitors.jobs)
+        steps = [step for of_task in read_record(self.site.house).values() for step in of_task]
+        stopped = sum(step.new_state == TaskState.REVOKED for step in steps)
+        back = sum((step.audited or "").startswith("retry") for step in steps)
+        copies = sum(max(0, self.site.deliveries(message) - 1) for message in self.scene.repeated)
         return (
-            f"Seed {self.seed}, {database}, {time.monotonic() - self.started:.0f} s: {trainings} trainings and "
-            f"{len(self.visitors.jobs) - trainings} other tasks in {self._attempts()} attempts; {self.given_up} were "
-            f"given up after {MAX_FAILURES} spoilt attempts and retried by a person; requests were sent again "
-            f"{self.visitors.asked_again} times; {self.watcher.looks} looks at all states."
+            f"Seed {self.seed}, {database}, {time.monotonic() - self.started:.0f} s: "
+            f"{', '.join(f'{number} x {name}' for name, number in work.items())} in "
+            f"{sum(step.is_claim for step in steps)} attempts and {len(steps)} recorded steps. {stopped} were stopped "
+            f"on request, {self.given_up} given up after {MAX_FAILURES} spoilt attempts, and people let tasks go on "
+            f"{back} times. Requests were sent again {self.visitors.asked_again} times; workers got {copies} copies of "
+            f"{len(self.scene.repeated)} messages."
         )
-
-    def _attempts(self) -> int:
-        with self.site.house.platform.installation.database.read() as session:
-            return sum(session.scalars(select(TaskRow.attempt)))
 
     def _become_quiet(self) -> None:
         """Return when every program runs, all that was submitted is accepted and has ended, and nobody works."""
@@ -166,10 +179,12 @@ class Campaign:
             return False
         if not all(TaskState(row.state).is_final for row in rows) or self.site.children():
             return False
-        return self.site.programs[QUEUE].is_ready
+        return self.site.programs[QUEUE].is_ready and all(
+            self.site.deliveries(message) > 1 for message in self.scene.on_their_way
+        )
 
     def _check(self) -> None:
-        wrong = [*self.invariants.broken(self.visitors.jobs), *self.watcher.wrong, *self.site.died]
+        wrong = [*self.invariants.broken(self.visitors.jobs), *self.site.died]
         assert not wrong, "\n".join(wrong)
 
     @contextmanager
@@ -202,17 +217,24 @@ def campaign(
     house = make_house(folder, stored, model, database_url)
     try:
         with running(folder, house) as site:
-            visitors = Visitors(site.url, recipes(model, num_recipes), REPOSITORY / "examples" / "reviews_train.csv")
-            watcher = Watcher(house)
+            data = REPOSITORY / "examples" / "reviews_train.csv"
+            visitors = Visitors(site.url, recipes(model, num_recipes), data, _texts(folder, data))
             try:
-                yield Campaign(Scene(site, visitors, random.Random(seed), disk, training_share), watcher, seed)
+                yield Campaign(Scene(site, visitors, random.Random(seed), disk, training_share), seed)
             finally:
-                watcher.close()
                 visitors.leave()
         left = [process.pid for process in site.everything()]
         assert not left, f"seed {seed}: {left} outlived the site in {folder}"
     finally:
         house.close()
+
+
+def _texts(folder: Path, data: Path) -> Path:
+    """Enough rows that labelling them takes a while."""
+    header, *rows = data.read_text(encoding="utf-8").splitlines(keepends=True)
+    texts = folder / "texts.csv"
+    texts.write_text("".join([header, *rows * TEXTS_REPEATED]), encoding="utf-8")
+    return texts
 
 
 def make_house(folder: Path, stored: Path, model: Path, database_url: str = "") -> House:
@@ -222,9 +244,8 @@ def make_house(folder: Path, stored: Path, model: Path, database_url: str = "") 
         settings["database_url"] = database_url
     house = build_house(folder, stored, engine=True, **settings)
     with house.platform.installation.database.write() as session:
-        from app.db.repositories import users
-
         row = users.get(session, "ada")
         assert row is not None
         row.password_hash = house.platform.passwords.hash(PASSWORD)
+    keep_record(house)
     return house

@@ -1,89 +1,36 @@
 """What is done to a site: each function is one kind, and returns once the fault is over or its end is on its way.
 
-`may_run` says why a kind cannot be done here.
+`why_not` says why a kind cannot be done here.
 """
 
-import random
+import json
 import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import redis
 
 from app.db.repositories import tasks
+from app.domain.errors import ServiceUnavailable
 from app.domain.task import TaskKind
 from app.tasks.broker import connect
 from app.tasks.celery_app import queue_name
 from tests.chaos import clock
 from tests.chaos.disk import full
-from tests.chaos.site import API, QUEUE, WORKERS, Site
-from tests.chaos.visitors import Visitors
+from tests.chaos.scene import Scene
+from tests.chaos.site import API, QUEUE, WORKERS
 
-LONGEST_DOWN_SECONDS = 3.0
 CLOCK_MOVES_SECONDS = (3600, 40, -40, -3600)
+LONGEST_ABSENCE_SECONDS = 8.0
 QUEUES = [queue_name(kind) for kind in TaskKind]
-
-
-@dataclass
-class Scene:
-    """What an injection may use; `disk` is the mounted file system the results are on, where there is one.
-
-    `training_share` of what is submitted are trainings.
-    """
-
-    site: Site
-    visitors: Visitors
-    random: random.Random
-    disk: Path | None = None
-    training_share: float = 0.6
-
-    def down_seconds(self) -> float:
-        return self.random.uniform(0, LONGEST_DOWN_SECONDS)
-
-    def somebody_asks(self) -> None:
-        """As often as not, work is submitted while the fault lasts."""
-        if self.random.random() < 0.5:
-            self.submit()
-
-    def submit(self) -> None:
-        """A training of one of the recipes, or a file to check."""
-        if self.random.random() < self.training_share:
-            self.visitors.train(self.random.randrange(len(self.visitors.recipes)))
-        else:
-            self.visitors.check_data()
-
-    def a_child(self) -> psutil.Process:
-        """One that does work; where none does, something is submitted until one does."""
-        found: list[psutil.Process] = []
-        asked_at = 0.0
-
-        def is_there() -> bool:
-            nonlocal asked_at
-            found[:] = self.site.children()
-            if not found and time.monotonic() - asked_at > 5 and self.unfinished() == 0:
-                asked_at = time.monotonic()
-                self.visitors.train(self.random.randrange(len(self.visitors.recipes)))
-            return bool(found)
-
-        self.site.wait(is_there, "a child at work")
-        return self.random.choice(found)
-
-    def unfinished(self) -> int:
-        """How many tasks have not ended."""
-        from sqlalchemy import func, select
-
-        from app.db.tables import TaskRow
-
-        with self.site.house.platform.installation.database.read() as session:
-            query = select(func.count()).where(TaskRow.state.in_(["PENDING", "STARTED", "RETRY"]))
-            return session.scalar(query) or 0
+COPIES = 20
 
 
 def kill_the_child(scene: Scene) -> None:
@@ -116,6 +63,7 @@ def kill_the_queue(scene: Scene) -> None:
 def kill_the_queue_and_its_data(scene: Scene) -> None:
     scene.site.kill(QUEUE, scene.down_seconds())
     shutil.rmtree(scene.site.house.results_dir / "broker" / "data")
+    scene.on_their_way.clear()
     scene.somebody_asks()
 
 
@@ -187,26 +135,25 @@ def lock_the_database(scene: Scene) -> None:
 
 
 def repeat_messages(scene: Scene) -> None:
-    """Each task that has not ended is announced twenty times more, by copies of messages as they were sent."""
-    scene.a_child()
-    with scene.site.house.platform.installation.database.read() as session:
-        started = [task.id for task, _ in tasks.started_tasks(session, queued=True)]
-    ids = [*started, *(job.task_id for job in scene.visitors.jobs[-5:])]
-    sent: list[bool] = []
+    """Messages are delivered twenty times more, byte for byte as they were sent: the same Celery id, the same body."""
+    repeated: set[str] = set()
 
-    def send() -> bool:
-        from app.domain.errors import ServiceUnavailable
+    def has_repeated() -> bool:
+        with suppress(redis.RedisError, OSError, ServiceUnavailable), connect(scene.site.broker.url) as client:
+            waiting = [(queue, message) for queue in QUEUES for message in client.lrange(queue, 0, -1)]
+            for queue, message in waiting:
+                client.lpush(queue, *[message] * COPIES)
+                repeated.add(json.loads(message)["headers"]["id"])
+            if not waiting:  # the first ones are on their way already to workers that asked before they stood still
+                job = scene.random.choice(scene.visitors.jobs)
+                scene.site.house.platform.queue.send(job.task_id, TaskKind.TRAIN)
+        return bool(repeated)
 
-        try:
-            for task_id in ids[len(sent) :]:
-                for _ in range(20):
-                    scene.site.house.platform.queue.send(task_id, TaskKind.TRAIN)
-                sent.append(True)
-        except ServiceUnavailable:
-            return False  # it is down still
-        return True
-
-    scene.site.wait(send, "the queue to take messages")
+    with _workers_standing_still(scene):
+        scene.submit()
+        scene.site.wait(has_repeated, "a message to repeat")
+    scene.on_their_way |= repeated
+    scene.repeated |= repeated
 
 
 def drop_messages(scene: Scene) -> None:
@@ -216,25 +163,27 @@ def drop_messages(scene: Scene) -> None:
 
     def has_dropped() -> bool:
         nonlocal dropped, asked_at
-        import redis
-
         if not dropped and time.monotonic() - asked_at > 3:
             asked_at = time.monotonic()
             scene.submit()
-        try:
-            with connect(scene.site.broker.url) as client:
-                until = time.monotonic() + 0.3
-                while time.monotonic() < until:
-                    dropped += client.delete(*QUEUES)
-        except (redis.RedisError, OSError):
-            return False  # it is down still
+        with suppress(redis.RedisError, OSError), connect(scene.site.broker.url) as client:
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                dropped += client.delete(*QUEUES)
+        scene.on_their_way.clear()
         return bool(dropped)
 
+    with _workers_standing_still(scene):
+        scene.site.wait(has_dropped, "a message to drop")
+
+
+@contextmanager
+def _workers_standing_still(scene: Scene) -> Iterator[None]:
     stopped = [psutil.Process(scene.site.pid(name)) for name in WORKERS]
     for process in stopped:
         _signal(process, signal.SIGSTOP)
     try:
-        scene.site.wait(has_dropped, "a message to drop")
+        yield
     finally:
         for process in stopped:
             _signal(process, signal.SIGCONT)
@@ -251,6 +200,19 @@ def move_the_clock(scene: Scene) -> None:
         scene.site.clock.move(0)
 
 
+def change_a_mind(scene: Scene) -> None:
+    """Somebody cancels a training or a prediction that runs, and lets it go on later."""
+    scene.visitors.change_mind(scene.a_running_job(), scene.random.uniform(0, LONGEST_ABSENCE_SECONDS))
+
+
+def change_a_mind_for_good(scene: Scene) -> None:
+    """Somebody has a file labelled and cancels that soon after, wherever it is by then."""
+    asked = scene.visitors.predict()
+    scene.site.wait(asked.done, "an answer")
+    scene.site.pause(scene.random.uniform(0, 6))
+    scene.visitors.change_mind(asked.result(), None)
+
+
 KINDS: Mapping[str, Callable[[Scene], None]] = {
     "kill -9: the child": kill_the_child,
     "kill -9: a worker": kill_a_worker,
@@ -263,6 +225,8 @@ KINDS: Mapping[str, Callable[[Scene], None]] = {
     "database locked by another process": lock_the_database,
     "messages repeated": repeat_messages,
     "messages dropped": drop_messages,
+    "work cancelled, and let go on later": change_a_mind,
+    "work cancelled for good": change_a_mind_for_good,
     "clock moved and moved back": move_the_clock,
 }
 

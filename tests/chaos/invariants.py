@@ -1,6 +1,5 @@
 """What must hold of a site once it is quiet, whatever was done to it; each check tells what does not."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,76 +8,48 @@ from typing import Any
 import psutil
 from sqlalchemy import select
 
-from app.db.tables import AuditEventRow, MetricPointRow, TaskRow
-from app.domain.errors import PlatformError
+from app.data import catalogue
+from app.db.tables import MetricPointRow, TaskRow
 from app.domain.events import EvalLogged, RunFinished, StepLogged, SystemSampled
-from app.domain.task import TaskState, may_follow
+from app.domain.task import TaskKind, TaskState
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import sha256_file
 from app.runs.lock import read_attempt
 from app.runs.receipt import changed_files
+from app.runs.work import work_directory
 from app.services import audit_verification
+from tests.chaos.record import Step, illegal, read_audit, read_record
 from tests.chaos.site import Site
 from tests.chaos.visitors import Job
 from tests.tasks.conftest import House
-from tests.tasks.test_real_workers import outcome
+from tests.tasks.test_real_workers import outcome as training_outcome
 
 POINTS = {StepLogged: "step", EvalLogged: "eval", SystemSampled: "system"}
 Ended = tuple[str, str | None, int, Any]
 """State, token, attempt and end of a task that has ended."""
 
 
-def _reachable() -> dict[str, set[str]]:
-    """States that may be seen some time after another."""
-    after = {old: {new for new in TaskState if new == old or may_follow(old, new)} for old in TaskState}
-    for _ in TaskState:
-        after = {old: set().union(*(after[new] for new in news)) for old, news in after.items()}
-    return {old.value: {new.value for new in news} for old, news in after.items()}
-
-
-class Watcher:
-    """Looks at all tasks again and again; `wrong` has what no two looks after each other may show."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._seen: dict[str, tuple[str, int]] = {}
-        self._reachable = _reachable()
-        self.wrong: list[str] = []
-        self.looks = 0
-        self._thread.start()
-
-    def close(self) -> None:
-        """Look no more."""
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.2):
-            try:
-                with self._house.platform.installation.database.read() as session:
-                    query = select(TaskRow.id, TaskRow.state, TaskRow.attempt)
-                    rows = [(task_id, state, attempt) for task_id, state, attempt in session.execute(query)]
-            except PlatformError:
-                continue  # it cannot be read at the moment
-            self.looks += 1
-            for task_id, state, attempt in rows:
-                before, earlier = self._seen.get(task_id, (state, attempt))
-                if state not in self._reachable[before]:
-                    self.wrong.append(f"task {task_id} was {before} and then {state}")
-                if attempt < earlier:
-                    self.wrong.append(f"task {task_id} was at attempt {earlier} and then at {attempt}")
-                self._seen[task_id] = (state, attempt)
+def outcome(house: House, row: TaskRow) -> dict[str, Any]:
+    """What came of a task that succeeded, as far as it must not depend on what happened meanwhile."""
+    if row.kind == TaskKind.TRAIN:
+        return training_outcome(house.run(row.id))
+    result = row.result or {}
+    if row.kind == TaskKind.PREDICT:
+        file = work_directory(house.results_dir, TaskKind.PREDICT, row.id).path / result["file"]
+        return {"labelled file": sha256_file(file), **{key: result[key] for key in ("sha256", "rows", "labels")}}
+    if (row.payload or {})["action"] == "add":
+        stored = [str(entry.version) for entry in catalogue.entries(house.results_dir, result["name"])]
+        return {"versions": stored, **{key: result[key] for key in ("version", "content", "rows", "labels")}}
+    return result
 
 
 @dataclass
 class Invariants:
-    """`references` are outcomes of trainings that nothing disturbed, by recipe."""
+    """`references` are outcomes of tasks that nothing disturbed, by their work."""
 
     site: Site
-    references: dict[int, dict[str, Any]]
+    references: dict[str, dict[str, Any]] = field(default_factory=dict)
     _ended: dict[str, Ended] = field(default_factory=dict)
     _receipts: dict[str, str] = field(default_factory=dict)
 
@@ -87,18 +58,13 @@ class Invariants:
         house = self.site.house
         with house.platform.installation.database.read() as session:
             rows = {row.id: row for row in session.scalars(select(TaskRow))}
+        record, audited = read_record(house), read_audit(house)
+        known = {job.task_id: job for job in jobs}
         wrong = list(self._of_processes())
-        wrong += [f"task {job.task_id} was accepted and is not there" for job in jobs if job.task_id not in rows]
-        trainings = [row.id for row in rows.values() if row.experiment_id is not None]
-        known = {job.task_id: job.recipe for job in jobs}
-        wrong += [f"task {task_id} is there and nobody submitted it" for task_id in trainings if task_id not in known]
-        finishes = self._finishes()
+        wrong += [f"task {task_id} was accepted and is not there" for task_id in known.keys() - rows.keys()]
         for row in rows.values():
-            wrong += [f"task {row.id} ({row.kind}): {what}" for what in self._of_task(row, finishes[row.id])]
-        for task_id in trainings:
-            row, recipe = rows[task_id], known.get(task_id)
-            if row.state == TaskState.SUCCESS and recipe is not None:
-                wrong += [f"task {task_id}: {what}" for what in self._of_training(row, recipe)]
+            what = [*illegal(record[row.id], audited[row.id]), *self._of_task(row, known.get(row.id), record[row.id])]
+            wrong += [f"task {row.id} ({row.kind}): {one}" for one in what]
         wrong += [f"audit log: {fault.what}" for fault in audit_verification.verify(house.platform.audit).faults]
         return wrong
 
@@ -111,48 +77,62 @@ class Invariants:
             except psutil.Error:
                 continue
 
-    def _finishes(self) -> Counter[str]:
-        with self.site.house.platform.installation.database.read() as session:
-            query = select(AuditEventRow.resource).where(
-                AuditEventRow.action == "task.finish", AuditEventRow.outcome == "success"
-            )
-            return Counter(resource.removeprefix("task:") for resource in session.scalars(query))
-
-    def _of_task(self, row: TaskRow, finishes: int) -> Iterator[str]:
-        if row.state != TaskState.SUCCESS:
-            yield f"is {row.state} ({row.error_code}: {row.error_detail})"
+    def _of_task(self, row: TaskRow, job: Job | None, steps: Sequence[Step]) -> Iterator[str]:
+        may_come_twice = row.kind == TaskKind.DATASET and (row.payload or {})["action"] == "validate"
+        if job is None and not may_come_twice:
+            yield "is there and nobody submitted it"
+        expected = TaskState.SUCCESS if job is None else job.expected
+        if row.state != expected:
+            yield f"is {row.state}, not {expected} ({row.error_code}: {row.error_detail})"
             return
-        if finishes != 1:
-            yield f"its success was recorded {finishes} times"
-        if row.error_code is not None or row.lease_expires_at is not None:
-            yield f"has succeeded with error {row.error_code} and a lease until {row.lease_expires_at}"
         found: Ended = (row.state, row.token, row.attempt, row.finished_at)
         if self._ended.setdefault(row.id, found) != found:
             yield f"was written to after its end: {self._ended[row.id]} became {found}"
+        if row.state != TaskState.SUCCESS:
+            return
+        if row.error_code is not None or row.lease_expires_at is not None:
+            yield f"has succeeded with error {row.error_code} and a lease until {row.lease_expires_at}"
+        got = outcome(self.site.house, row)
+        reference = self.references.get(job.work, got) if job else got
+        yield from (
+            f"its {key} differ from those of undisturbed work: {got[key]}"
+            for key in reference
+            if got[key] != reference[key]
+        )
+        if row.kind == TaskKind.TRAIN:
+            run = self.site.house.run(row.id)
+            yield from self._of_files(run, row)
+            yield from self._of_points(run, row)
+        if row.kind in (TaskKind.TRAIN, TaskKind.PREDICT):
+            yield from self._of_attempts(row, steps)
 
-    def _of_training(self, row: TaskRow, recipe: int) -> Iterator[str]:
-        run = self.site.house.run(row.id)
-        yield from self._of_attempts(run, row)
+    def _of_files(self, run: RunDirectory, row: TaskRow) -> Iterator[str]:
         changed = changed_files(run)
         if changed:
             yield f"its receipt does not verify: {changed}"
         receipt = sha256_file(run.receipt)
         if self._receipts.setdefault(row.id, receipt) != receipt:
             yield "it got a second receipt"
-        got, expected = outcome(run), self.references[recipe]
-        yield from (
-            f"its {key} differ from those of an undisturbed run" for key in expected if got[key] != expected[key]
-        )
-        yield from self._of_points(run, row)
 
-    def _of_attempts(self, run: RunDirectory, row: TaskRow) -> Iterator[str]:
+    def _of_attempts(self, row: TaskRow, steps: Sequence[Step]) -> Iterator[str]:
+        """Attempts have worked one after the other, each of them one that a worker had claimed."""
+        house = self.site.house
+        training = row.kind == TaskKind.TRAIN
+        run = house.run(row.id) if training else work_directory(house.results_dir, TaskKind(row.kind), row.id)
         owner = read_attempt(run)
-        if owner is None or (owner.number, owner.token) != (row.attempt, row.token):
-            yield f"its directory belongs to {owner}, its row to attempt {row.attempt}, {row.token}"
+        [*_, token] = [step.new_token for step in steps if step.is_claim]
+        if owner is None or (owner.number, owner.token) != (row.attempt, token):
+            yield f"its directory belongs to {owner}, its row to attempt {row.attempt}, {token}"
         events = read_events(run.events)
-        attempts = [event.attempt for event in events if isinstance(event, RunFinished) and event.state == row.state]
-        if len(attempts) != len(set(attempts)) or any(attempt > row.attempt for attempt in attempts):
-            yield f"attempts {attempts} of {row.attempt} say that they succeeded"
+        done = [event.attempt for event in events if isinstance(event, RunFinished) and event.state == row.state]
+        if len(done) != len(set(done)) or any(attempt > row.attempt for attempt in done):
+            yield f"attempts {done} of {row.attempt} say that they succeeded"
+        worked = [event.attempt for event in events if not isinstance(event, RunFinished)]
+        if worked != sorted(worked):
+            yield f"attempts have worked at the same time: {list(dict.fromkeys(worked))}"
+        claimed = {step.new_attempt for step in steps if step.new_state == TaskState.STARTED}
+        if not claimed.issuperset(worked):
+            yield f"attempts {sorted(set(worked) - claimed)} have worked that no worker had claimed"
 
     def _of_points(self, run: RunDirectory, row: TaskRow) -> Iterator[str]:
         told = Counter(

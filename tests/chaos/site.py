@@ -59,7 +59,7 @@ class Site:
         starters = {
             QUEUE: self.broker.start,
             API: _starter(["app.main", str(descriptor)], environment, (descriptor,)),
-            **{name: _starter(["app.tasks.worker", name], environment) for name in WORKERS},
+            **{name: _starter(["tests.chaos.noting_worker", name], environment) for name in WORKERS},
         }
         self.programs = {name: Program(start, self.folder / f"{name}.log") for name, start in starters.items()}
 
@@ -136,6 +136,11 @@ class Site:
                 except psutil.NoSuchProcess:
                     continue
         return [child for child in found if not _is_dead(child)]
+
+    def deliveries(self, message_id: str) -> int:
+        """How often workers were given the Celery message of that id."""
+        logs = [self.programs[name].log.read_text(errors="replace") for name in WORKERS]
+        return sum(log.count(f"[{message_id}] received") for log in logs)
 
     def everything(self) -> list[psutil.Process]:
         """All processes of this machine that belong to the site, whoever is their parent."""

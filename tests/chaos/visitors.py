@@ -1,5 +1,5 @@
-"""People who use a site over HTTP while it breaks: they submit, try again as long as they must, and note what was
-accepted."""
+"""People who use a site over HTTP while it breaks: they submit, change their mind, try again as long as they must, and
+note what was accepted and what shall become of it."""
 
 import threading
 import time
@@ -17,36 +17,55 @@ from app.client.datasets import Files
 from app.client.retrying import Retrying
 from app.client.sign_in import WithApiKey
 from app.domain.errors import AuditUnavailable, Conflict, PlatformError, ServiceUnavailable, StorageError
-from app.schemas.datasets import ValidateForm
+from app.domain.task import TaskState
+from app.schemas.datasets import AddForm, ValidateForm
+from app.schemas.predictions import PredictForm
+from app.schemas.tasks import Accepted
 from tests.tasks.conftest import SECONDS
 
 PASSWORD = "a quiet river at dusk"
 COMES_BACK = (ServiceUnavailable, StorageError, AuditUnavailable)
 """Answers that say: not now. Any other error is one a visitor must not see."""
+GOES_ON = ("task.not_ended", "task.succeeded")
+"""Why a task cannot be retried whose retry was accepted, but the answer lost."""
+CHECK, UPLOAD, PREDICT = "check", "upload", "predict"
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
-    """A task that was accepted; `recipe` is the number of the training that it is, None for other work."""
+    """A task that was accepted and the state it shall end in; tasks of the same `work` shall have the same outcome.
+
+    `is_minded` says that somebody changes their mind about it, or has done so for good.
+    """
 
     task_id: str
-    recipe: int | None
+    work: str
+    expected: TaskState = TaskState.SUCCESS
+    is_minded: bool = False
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether it keeps what it has done, and nobody has changed their mind about it already."""
+        return self.work not in (CHECK, UPLOAD) and not self.is_minded
 
 
 @dataclass
 class Visitors:
-    """One account; `recipes` are configurations of trainings, `upload` a file to be checked in the background."""
+    """One account; `recipes` are configurations of trainings by the name of the work, `data` a file to be checked and
+    stored in the background, `texts` one whose rows are labelled with `run`, once that has finished."""
 
     url: str
-    recipes: list[dict[str, Any]]
-    upload: Path
+    recipes: dict[str, dict[str, Any]]
+    data: Path
+    texts: Path
+    run: str = ""
     jobs: list[Job] = field(default_factory=list)
     asked_again: int = 0
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=3)
-        self._asking: list[Future[None]] = []
+        self._pool = ThreadPoolExecutor(max_workers=5)
+        self._asking: list[Future[Any]] = []
         self._writing = threading.Lock()
         self._client = Client(self.url, retrying=Retrying(attempts=1))
 
@@ -58,37 +77,51 @@ class Visitors:
         assert key is not None
         self._client.connection.sign_in = WithApiKey(SecretStr(key))
 
-    def train(self, recipe: int) -> "Future[None]":
-        """Submit a training, in the background; one key for all times it is sent."""
-        key = uuid.uuid4().hex
+    def train(self, recipe: str) -> "Future[Job]":
+        """Submit a training, in the background; as of all that is submitted, one key for all times it is sent."""
+        return self._submit(recipe, lambda key: self._client.train.submit(self.recipes[recipe], key=key))
 
-        def submit() -> None:
-            accepted = self._until_answered(lambda: self._client.train.submit(self.recipes[recipe], key=key))
-            self._accepted(accepted.task_id, recipe)
+    def check_data(self) -> "Future[Job]":
+        """Have a file checked by a worker: work that is cheap, and that may be done twice where an answer is lost."""
+        files = Files(train=self.data)
+        return self._submit(CHECK, lambda _: self._client.datasets.validate(ValidateForm(), files, later=True))
 
-        return self._ask(submit)
+    def upload(self) -> "Future[Job]":
+        """Store a file as a data set of a new name."""
+        form, files = AddForm(name=f"sent-{uuid.uuid4().hex[:12]}"), Files(train=self.data)
+        return self._submit(UPLOAD, lambda key: self._client.datasets.add(form, files, later=True, key=key))
 
-    def check_data(self) -> "Future[None]":
-        """Have a file checked by a worker: work that is no training, and cheap."""
-
-        def submit() -> None:
-            files = Files(train=self.upload)
-            answer = self._until_answered(lambda: self._client.datasets.validate(ValidateForm(), files, later=True))
-            self._accepted(answer.task_id, None)
-
-        return self._ask(submit)
+    def predict(self) -> "Future[Job]":
+        """Have the rows of a file labelled."""
+        form = PredictForm(run=self.run)
+        return self._submit(PREDICT, lambda key: self._client.predictions.submit(form, self.texts, key=key))
 
     def retry(self, task_id: str) -> "Future[None]":
         """Let a task that was given up go on, in the background."""
+        return self._ask(lambda: self._retry(task_id))
 
-        def retry() -> None:
+    def change_mind(self, job: Job, back_after_seconds: float | None) -> "Future[None]":
+        """Cancel a task and, a while after it was stopped, let it go on, or never; it may end before, of course."""
+
+        def change() -> None:
             try:
-                self._until_answered(lambda: self._client.tasks.retry(task_id))
+                self._until_answered(lambda: self._client.tasks.cancel(job.task_id))
             except Conflict as error:
-                if error.code != "task.not_ended":
-                    raise  # else an answer was lost, and it goes on already
+                if error.code != "task.ended":
+                    raise
+            while not (state := self._until_answered(lambda: self._client.tasks.show(job.task_id)).status).is_final:
+                time.sleep(0.2)
+            if state != TaskState.REVOKED:
+                return
+            if back_after_seconds is None:
+                job.expected = TaskState.REVOKED
+                return
+            time.sleep(back_after_seconds)
+            self._retry(job.task_id)
+            job.is_minded = False
 
-        return self._ask(retry)
+        job.is_minded = True
+        return self._ask(change)
 
     def all_answered(self) -> bool:
         """Whether nobody waits for an answer; raises what a visitor should not have seen."""
@@ -102,14 +135,30 @@ class Visitors:
         self._pool.shutdown(cancel_futures=True)
         self._client.close()
 
-    def _ask(self, work: Callable[[], None]) -> "Future[None]":
+    def _submit(self, work: str, send: Callable[[str], Any]) -> "Future[Job]":
+        key = uuid.uuid4().hex
+
+        def submit() -> Job:
+            accepted = self._until_answered(lambda: send(key))
+            assert isinstance(accepted, Accepted)
+            job = Job(accepted.task_id, work)
+            with self._writing:
+                self.jobs.append(job)
+            return job
+
+        return self._ask(submit)
+
+    def _retry(self, task_id: str) -> None:
+        try:
+            self._until_answered(lambda: self._client.tasks.retry(task_id))
+        except Conflict as error:
+            if error.code not in GOES_ON:
+                raise
+
+    def _ask(self, work: Callable[[], Answer]) -> "Future[Answer]":
         asking = self._pool.submit(work)
         self._asking.append(asking)
         return asking
-
-    def _accepted(self, task_id: str, recipe: int | None) -> None:
-        with self._writing:
-            self.jobs.append(Job(task_id, recipe))
 
     def _until_answered(self, ask: Callable[[], Answer]) -> Answer:
         deadline = time.monotonic() + SECONDS
