@@ -8,13 +8,14 @@ from pathlib import Path
 
 from app.db.repositories import metrics, task_lists
 from app.db.session import Session
+from app.db.tables import MetricPointRow
 from app.domain.task import TaskState
 from app.runs.files import storage_errors
 from app.schemas.tasks import LogChunk, MetricPoint, MetricSeries
 from app.services.platform import Platform
 from app.services.task_views import directory_of, get_record
 
-MAX_POINTS_LOOKED_AT = 200_000
+POINT_KINDS = ("step", "eval", "system")
 MAX_EVENT_BYTES = 2_000_000
 _EVENT_PIECE_BYTES = 65_536
 _EVENT_NAME = re.compile(r"[a-z_]{1,40}")
@@ -89,38 +90,36 @@ def read_points(platform: Platform, task_id: str, wanted: WantedPoints) -> Metri
 
 def series(session: Session, experiment_id: int, wanted: WantedPoints) -> MetricSeries:
     """What a training reported after the point `since`, thinned out evenly; the newest stays."""
-    found = metrics.point_ids(session, experiment_id, wanted.kinds, wanted.since, MAX_POINTS_LOOKED_AT)
-    kept = _thin_out(found, wanted.at_most) if wanted.thin else [one for one, _ in found[: wanted.at_most]]
+    kinds = wanted.kinds or POINT_KINDS
+    counts = {kind: metrics.count_points(session, experiment_id, kind, wanted.since) for kind in dict.fromkeys(kinds)}
+    rows: list[MetricPointRow] = []
+    for kind, share in _shares(counts, wanted.at_most).items() if wanted.thin else ():
+        if share < counts[kind]:
+            rows += metrics.thinned_points(session, experiment_id, kind, wanted.since, counts[kind], share)
+        else:
+            rows += metrics.first_points(session, experiment_id, kind, wanted.since, share)
+    for kind in counts if not wanted.thin else ():
+        rows += metrics.first_points(session, experiment_id, kind, wanted.since, wanted.at_most)
+    rows.sort(key=lambda row: row.id)
     points = [
-        MetricPoint(id=p.id, kind=p.kind, step=p.step, attempt=p.attempt, time=p.time, values=p.values)
-        for p in metrics.points_of(session, kept)
+        MetricPoint(id=row.id, kind=row.kind, step=row.step, attempt=row.attempt, time=row.time, values=row.values)
+        for row in rows[: wanted.at_most]
     ]
-    last = (found[-1][0] if wanted.thin else kept[-1]) if found else wanted.since
+    matching = sum(counts.values())
     return MetricSeries(
-        points=points, last_id=last, matching=len(found), sampled=wanted.thin and len(points) < len(found)
+        points=points,
+        last_id=points[-1].id if points else wanted.since,
+        matching=matching,
+        sampled=wanted.thin and len(points) < matching,
     )
 
 
-def _thin_out(found: Sequence[tuple[int, str]], at_most: int) -> list[int]:
-    """Ids to keep: kinds with few points lose none, the others as many as they must, evenly."""
-    if len(found) <= at_most:
-        return [identifier for identifier, _ in found]
-    by_kind: dict[str, list[int]] = {}
-    for identifier, kind in found:
-        by_kind.setdefault(kind, []).append(identifier)
-    chosen: list[int] = []
-    for number, ids in enumerate(sorted(by_kind.values(), key=len)):
-        share = (at_most - len(chosen)) // (len(by_kind) - number)
-        chosen += _evenly(ids, share)
-    return chosen
-
-
-def _evenly(ids: Sequence[int], at_most: int) -> list[int]:
-    if len(ids) <= at_most:
-        return list(ids)
-    if at_most < 2:
-        return list(ids[len(ids) - at_most :])
-    return [ids[round(number * (len(ids) - 1) / (at_most - 1))] for number in range(at_most)]
+def _shares(counts: Mapping[str, int], at_most: int) -> dict[str, int]:
+    """How many points of each kind are kept: kinds with few lose none, the others as many as they must."""
+    shares: dict[str, int] = {}
+    for number, (kind, count) in enumerate(sorted(counts.items(), key=lambda one: one[1])):
+        shares[kind] = min(count, (at_most - sum(shares.values())) // (len(counts) - number))
+    return shares
 
 
 # --- events ----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import CheckpointRow, EvaluationRow, MetricPointRow
@@ -48,22 +48,34 @@ def points(session: Session, experiment_id: int, kind: str | None = None) -> lis
     return list(session.scalars(query.order_by(MetricPointRow.id)))
 
 
-def point_ids(
-    session: Session, experiment_id: int, kinds: Sequence[str], since: int, limit: int
-) -> list[tuple[int, str]]:
-    """Ids and kinds of the points after an id, in the order they were reported; no `kinds` means all."""
-    query = select(MetricPointRow.id, MetricPointRow.kind).where(
-        MetricPointRow.experiment_id == experiment_id, MetricPointRow.id > since
-    )
-    if kinds:
-        query = query.where(MetricPointRow.kind.in_(kinds))
-    return [(row.id, row.kind) for row in session.execute(query.order_by(MetricPointRow.id).limit(limit))]
+def count_points(session: Session, experiment_id: int, kind: str, since: int) -> int:
+    """How many points of a kind there are after an id."""
+    return session.scalar(select(func.count()).where(*_after(experiment_id, kind, since))) or 0
 
 
-def points_of(session: Session, ids: Sequence[int]) -> list[MetricPointRow]:
-    """The points with these ids, in the order they were reported."""
-    query = select(MetricPointRow).where(MetricPointRow.id.in_(ids))
-    return list(session.scalars(query.order_by(MetricPointRow.id)))
+def first_points(session: Session, experiment_id: int, kind: str, since: int, at_most: int) -> list[MetricPointRow]:
+    """The points of a kind after an id, in the order they were reported."""
+    query = select(MetricPointRow).where(*_after(experiment_id, kind, since))
+    return list(session.scalars(query.order_by(MetricPointRow.id).limit(at_most)))
+
+
+def thinned_points(
+    session: Session, experiment_id: int, kind: str, since: int, count: int, at_most: int
+) -> list[MetricPointRow]:
+    """Of the `count` points of a kind after an id `at_most`, evenly, the first and the newest among them."""
+    if at_most < 2:
+        newest = select(MetricPointRow).where(*_after(experiment_id, kind, since))
+        return list(session.scalars(newest.order_by(MetricPointRow.id.desc()).limit(at_most)))
+    place = func.row_number().over(order_by=MetricPointRow.id) - 1
+    numbered = select(MetricPointRow.id, place.label("place")).where(*_after(experiment_id, kind, since)).subquery()
+    # Of points 0 to count-1, those where the whole part of the place among the kept ones has just risen.
+    here, before = (number * (at_most - 1) // (count - 1) for number in (numbered.c.place, numbered.c.place - 1))
+    kept = select(numbered.c.id).where(or_(numbered.c.place == 0, here > before))
+    return list(session.scalars(select(MetricPointRow).where(MetricPointRow.id.in_(kept)).order_by(MetricPointRow.id)))
+
+
+def _after(experiment_id: int, kind: str, since: int) -> list[ColumnElement[bool]]:
+    return [MetricPointRow.experiment_id == experiment_id, MetricPointRow.kind == kind, MetricPointRow.id > since]
 
 
 def newest_point(session: Session, experiment_id: int, kind: str) -> Row[int, dict[str, Any]] | None:

@@ -15,7 +15,7 @@ class MetricPointRow(Base):
     """
 
     __tablename__ = "metric_points"
-    __table_args__ = (Index("ix_metric_points_experiment_id_id", "experiment_id", "id"),)
+    __table_args__ = (Index("ix_metric_points_experiment_id_kind_id", "experiment_id", "kind", "id"),)
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     experiment_id: Mapped[int] = mapped_column(ForeignKey("experiments.id", ondelete="CASCADE"))
