@@ -20,7 +20,7 @@ Text = Annotated[str | None, Query(min_length=1, max_length=255, description="al
 _MEDIA_TYPES = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 
 
-def wanted_events(
+async def wanted_events(
     actor: Text = None,
     action: Text = None,
     resource: Text = None,
