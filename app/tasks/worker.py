@@ -1,7 +1,7 @@
 """One worker of the queue: a Celery worker whose threads each look after a child process that does the work.
 
-Beside them one thread shows that the process is well, and one does the duties of the whole installation when they are
-due: giving on lost work, sending messages again, cleaning up.
+Beside them one thread shows that the process is well, and two do the duties of the whole installation when they are
+due: one gives on lost work and sends messages again, one cleans up, which may take long.
 """
 
 import logging
@@ -22,6 +22,7 @@ from app.services import cleanup, dispatch, sweeper
 from app.services.capacity import Capacity, machine_capacity
 from app.services.execution import execute_next
 from app.services.platform import Platform, open_platform
+from app.services.presence import Presence
 from app.services.supervisor import StopRequest
 from app.settings import Settings, get_settings
 from app.tasks import inference, training
@@ -38,11 +39,13 @@ class Worker:
 
     def __init__(self, platform: Platform, capacity: Capacity, heartbeat: Heartbeat) -> None:
         self.platform, self.capacity, self._heartbeat = platform, capacity, heartbeat
+        self._presence = Presence(platform, capacity.kinds, capacity.devices or ["cpu"])
         self.stop = StopRequest()
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._beat, name="heartbeat", daemon=True),
-            threading.Thread(target=self._do_duties, name="duties", daemon=True),
+            threading.Thread(target=self._sweep, name="sweep", daemon=True),
+            threading.Thread(target=self._clean_up, name="clean-up", daemon=True),
         ]
 
     def work(self) -> None:
@@ -88,9 +91,14 @@ class Worker:
             if self._ended.wait(BEAT_SECONDS):
                 return
 
-    def _do_duties(self) -> None:
+    def _sweep(self) -> None:
+        self._guarded(self._presence.tell)
         while not self._ended.wait(sweeper.sweep_seconds(self.platform)):
             self._guarded(lambda: sweeper.sweep(self.platform))
+            self._guarded(self._presence.tell)
+
+    def _clean_up(self) -> None:
+        while not self._ended.wait(sweeper.sweep_seconds(self.platform)):
             self._guarded(lambda: cleanup.clean_up(self.platform))
 
     def _guarded(self, duty: Callable[[], object]) -> None:
