@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from app.data import catalogue
@@ -29,17 +30,24 @@ def versions_of_runs(results_dir: Path) -> set[str]:
     return found
 
 
-def collect(results_dir: Path, *, grace_seconds: float, dry_run: bool = False) -> Garbage:
+def collect(
+    results_dir: Path,
+    *,
+    grace_seconds: float,
+    dry_run: bool = False,
+    patience_seconds: float | None = None,
+    recorded: Callable[[Garbage], AbstractContextManager[object]] = nullcontext,
+) -> Garbage:
     """Remove versions, chunks and temporary files that nothing refers to and that are older than the grace.
 
-    Waits for processes that write, and keeps others from beginning. The grace covers a version that is stored while
-    the run that will refer to it is not made yet. DatasetDamaged, and nothing removed, where the manifest of a
-    version that stays cannot be read.
+    Waits for processes that write (StorageError after `patience_seconds`), and keeps others from beginning. The grace
+    covers a version that is stored while the run that will refer to it is not made yet. DatasetDamaged, and nothing
+    removed, where the manifest of a version that stays cannot be read. Files are removed inside `recorded`.
     """
     if not store_directory(results_dir).is_dir():
         return Garbage(versions=[], num_chunks=0, num_temporary=0, bytes=0)
     newest = time.time() - grace_seconds
-    with store_lock(results_dir):
+    with store_lock(results_dir, patience_seconds):
         versions = stored_versions(results_dir)
         wanted = versions_of_runs(results_dir) | {entry.version for entry in catalogue.all_entries(results_dir)}
         dropped = [(v, path) for v, path in versions if v not in wanted and path.stat().st_mtime <= newest]
@@ -50,14 +58,22 @@ def collect(results_dir: Path, *, grace_seconds: float, dry_run: bool = False) -
         temporary = list(_old(root.rglob(f".*{TEMPORARY_SUFFIX}"), newest))
         # Manifests go first: cut short, this leaves chunks without a version, never a version without its chunks.
         doomed = [*(path for _, path in dropped), *chunks, *temporary]
-        num_bytes = sum(path.stat().st_size for path in doomed)
-        if not dry_run:
-            for path in doomed:
-                with storage_errors(path):
-                    path.unlink(missing_ok=True)
-    return Garbage(
-        versions=[v for v, _ in dropped], num_chunks=len(chunks), num_temporary=len(temporary), bytes=num_bytes
-    )
+        garbage = Garbage(
+            versions=[v for v, _ in dropped],
+            num_chunks=len(chunks),
+            num_temporary=len(temporary),
+            bytes=sum(path.stat().st_size for path in doomed),
+        )
+        if doomed and not dry_run:
+            with recorded(garbage):
+                _remove(doomed)
+    return garbage
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
 
 
 def _old(paths: Iterable[Path], newest: float) -> Iterator[Path]:

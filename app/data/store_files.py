@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -88,21 +89,41 @@ def read_record(path: Path, kind: type[Record]) -> Record:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`; waits for who holds it. The lock dies with its process."""
+def _locked(path: Path, patience_seconds: float | None = None) -> Iterator[None]:
+    """Hold the lock at `path`; waits for who holds it, StorageError after `patience_seconds`.
+
+    The lock dies with its process.
+    """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if patience_seconds is None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            _lock_within(descriptor, path, patience_seconds)
         yield
     finally:
         os.close(descriptor)
 
 
-def store_lock(results_dir: Path) -> AbstractContextManager[None]:
-    """Be the one process that changes the store's content."""
-    return _locked(store_directory(results_dir) / ".lock")
+def _lock_within(descriptor: int, path: Path, patience_seconds: float) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    f"{path.parent} is being written to", hint="try again later", code="storage.busy"
+                ) from error
+        time.sleep(0.1)
+
+
+def store_lock(results_dir: Path, patience_seconds: float | None = None) -> AbstractContextManager[None]:
+    """Be the one process that changes the store's content; StorageError where that takes longer than said."""
+    return _locked(store_directory(results_dir) / ".lock", patience_seconds)
 
 
 def names_lock(results_dir: Path) -> AbstractContextManager[None]:

@@ -6,7 +6,8 @@ Reading and exporting it is `audit_log`, checking it `audit_verification`; what 
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +91,19 @@ class AuditLog:
         """Record an event in a transaction of its own: a download, how started work ended."""
         with self.database.write(alone=False) as session:
             return self.append(session, caller, action, resource, outcome, details)
+
+    @contextmanager
+    def recorded(
+        self, caller: Caller, action: str, resource: str, details: Mapping[str, Any] | None = None
+    ) -> Iterator[None]:
+        """Record that the block is begun, so that nothing is done where that fails; afterwards, how it ended."""
+        self.append_now(caller, action, resource, "started", details)
+        try:
+            yield
+        except Exception:
+            self.append_now(caller, action, resource, "failed", details)
+            raise
+        self.append_now(caller, action, resource, "success", details)
 
     def deny(self, caller: Caller, action: str, resource: str, details: Mapping[str, Any] | None = None) -> None:
         """Record a denial in a transaction of its own; of a flood, the first ones and then how many there were."""

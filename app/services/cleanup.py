@@ -1,21 +1,23 @@
 """What is removed by itself: checkpoints beyond a run's own rule, what died halfway, what has expired.
 
-Each duty is done by one process at a time, under a lease in the database, and not more often than it says.
+Each duty is done by one process at a time, under a lease in the database, and not more often than it says. What is
+removed is recorded in the audit log before.
 """
 
 import logging
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.data import garbage
-from app.db.repositories import idempotency, leases, login_sessions, retention
+from app.db.repositories import idempotency, leases, login_sessions, retention, stored_work
 from app.db.tables.base import utc_now
+from app.domain.data_version import Garbage
 from app.domain.errors import PlatformError
-from app.domain.principal import Caller
 from app.runs.checkpoints import remove_leftovers
 from app.runs.directory import RunDirectory, is_run
 from app.runs.lock import run_lock
@@ -23,14 +25,16 @@ from app.services import checkpoints, uploads
 from app.services.idempotency import KEPT as KEYS_KEPT
 from app.services.platform import Platform
 from app.services.sweeper import HOLDER
+from app.services.uploads import SWEEPER
 
 logger = logging.getLogger(__name__)
 
-SWEEPER = Caller(local_user="sweeper")
 SIGN_INS_KEPT = timedelta(days=7)
 PREDICTIONS_KEPT = timedelta(days=30)
 WORK_KEPT = timedelta(days=1)
 ORPHANS_KEPT = timedelta(hours=1)
+STORE_PATIENCE_SECONDS = 10.0
+"""Large files are stored for longer; the other duties do not wait for that."""
 SETTLED = timedelta(minutes=5)
 """Nothing is removed from a run that ended less long ago: whoever watched it may be reading."""
 _LONGEST = timedelta(hours=1)
@@ -90,9 +94,9 @@ def prune_checkpoints(platform: Platform, last: datetime | None) -> int:
         try:
             going = checkpoints.plan_pruning(run)
             if going:
-                checkpoints.prune(run, database=installation.database)
                 details = {"steps": [one["step"] for one in going], "bytes": sum(one["size_bytes"] for one in going)}
-                platform.audit.append_now(SWEEPER, "checkpoint.prune", f"experiment:{run.name}", "success", details)
+                with platform.audit.recorded(SWEEPER, "checkpoint.prune", f"experiment:{run.name}", details):
+                    checkpoints.prune(run, database=installation.database)
             with run_lock(run):
                 remove_leftovers(run.checkpoints)
             removed += len(going)
@@ -121,17 +125,20 @@ def remove_orphaned_uploads(platform: Platform, _last: datetime | None) -> int:
 def remove_work(platform: Platform, _last: datetime | None) -> int:
     """Remove the directories of ended work: predictions after a month, the rest after a day."""
     results_dir = platform.installation.results_dir
-    ages = {results_dir / "predictions": PREDICTIONS_KEPT, results_dir / "cache": WORK_KEPT}
+    ages = {"predictions": ("prediction.expire", PREDICTIONS_KEPT), "cache": ("work.expire", WORK_KEPT)}
     removed = 0
-    for folder, kept in ages.items():
-        for path in folder.glob("*"):
+    for folder, (action, kept) in ages.items():
+        for path in (results_dir / folder).glob("*"):
             named = _TASK_ID.fullmatch(path.name)
             if named is None or not _older_than(path, WORK_KEPT):
                 continue
             with platform.installation.database.read() as session:
                 if retention.keeps_files(session, named[1], utc_now() - kept):
                     continue
-            shutil.rmtree(path, ignore_errors=True)
+            with platform.audit.recorded(SWEEPER, action, f"task:{named[1]}"):
+                with platform.installation.database.write(alone=False) as session:
+                    stored_work.put(session, named[1], None, 0)
+                shutil.rmtree(path)
             removed += 1
     return removed
 
@@ -142,17 +149,26 @@ def remove_set_aside(platform: Platform, _last: datetime | None) -> int:
     for pattern in (".deleted-*", ".import-*"):
         for path in platform.installation.results_dir.glob(pattern):
             if _older_than(path, WORK_KEPT):
-                shutil.rmtree(path, ignore_errors=True)
+                with platform.audit.recorded(SWEEPER, "leftover.remove", f"directory:{path.name}"):
+                    shutil.rmtree(path)
                 removed += 1
     return removed
 
 
 def free_data(platform: Platform, _last: datetime | None) -> int:
-    """Free what no name and no run refers to."""
-    freed = garbage.collect(platform.installation.results_dir, grace_seconds=WORK_KEPT.total_seconds())
-    if freed.versions:
-        details = {"versions": freed.versions[:100], "bytes": freed.bytes}
-        platform.audit.append_now(SWEEPER, "dataset.free", "dataset:*", "success", details)
+    """Free what no name and no run refers to, unless somebody writes to the store."""
+
+    def recorded(found: Garbage) -> AbstractContextManager[None]:
+        files = found.num_chunks + found.num_temporary
+        details = {"versions": found.versions[:100], "files": files, "bytes": found.bytes}
+        return platform.audit.recorded(SWEEPER, "dataset.free", "dataset:*", details)
+
+    freed = garbage.collect(
+        platform.installation.results_dir,
+        grace_seconds=WORK_KEPT.total_seconds(),
+        patience_seconds=STORE_PATIENCE_SECONDS,
+        recorded=recorded,
+    )
     return len(freed.versions) + freed.num_chunks + freed.num_temporary
 
 

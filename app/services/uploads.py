@@ -17,7 +17,7 @@ from pathlib import Path
 from app.data import catalogue
 from app.db.repositories import datasets, uploads
 from app.db.session import Session
-from app.db.tables import TaskRow
+from app.db.tables import TaskRow, UploadRow
 from app.db.tables.base import utc_now
 from app.domain.errors import StorageError, TooLarge, TooManyRequests
 from app.domain.principal import Caller
@@ -32,6 +32,7 @@ MAX_RECEIVED_AT_ONCE = 10
 """Uploads of one account that are on their way."""
 MIN_FREE_BYTES = 64 * 2**20
 """So much of the disk stays free: the database and the runs of others need it."""
+SWEEPER = Caller(local_user="sweeper")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -229,18 +230,26 @@ def remove_orphans(platform: Platform, older_than: timedelta) -> int:
     removed = 0
     for row in begun:
         if row.id not in awaited and _untouched_since(directory_of(platform.settings, row.id), moment):
-            discard(platform, row.id)
-            details = {"owner": row.owner, "reserved_bytes": row.size_bytes, "dataset": row.dataset}
-            platform.audit.append_now(
-                Caller(local_user="sweeper"), "upload.expire", f"upload:{row.id}", "success", details
-            )
-            removed += 1
+            removed += _expire(platform, row)
     strays = platform.settings.uploads_dir.glob("*") if platform.settings.uploads_dir.is_dir() else ()
     for path in strays:
         if path.name not in known and _untouched_since(path, moment):
-            shutil.rmtree(path, ignore_errors=True)
+            with platform.audit.recorded(SWEEPER, "upload.expire", f"upload:{path.name}"), _room():
+                shutil.rmtree(path)
             removed += 1
     return removed
+
+
+def _expire(platform: Platform, row: UploadRow) -> int:
+    """Forget an upload, then remove its files; 0 where a task reads it again meanwhile."""
+    with platform.installation.database.write() as session:
+        if row.id in uploads.awaited(session):
+            return 0
+        forget(session, platform.settings, row.id)
+        details = {"owner": row.owner, "reserved_bytes": row.size_bytes, "dataset": row.dataset}
+        platform.audit.append(session, SWEEPER, "upload.expire", f"upload:{row.id}", "success", details)
+    remove_files(platform.settings, row.id)
+    return 1
 
 
 def _untouched_since(directory: Path, moment: datetime) -> bool:

@@ -150,8 +150,9 @@ def test_what_a_dead_process_left_is_removed_and_the_name_it_was_for_is_free(
         assert uploads.all_ids(session) == {young}
         assert datasets.all_names(session) == ["young"]
         assert uploads.bytes_of(session, "ada") == 1000
-    [event] = audited(platform, "upload.expire")
+    event, *others = audited(platform, "upload.expire")
     assert (event.resource, event.details["owner"]) == (f"upload:{old}", "ada")
+    assert [(one.resource, one.outcome) for one in others] == [("upload:stray", "started"), ("upload:stray", "success")]
     assert remove_orphans(platform, timedelta(hours=1)) == 0
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from app.data.store_files import store_lock
+from app.db.repositories import audit as repository
 from app.db.repositories import leases, metrics
-from app.db.tables import IdempotencyRow, LoginSessionRow, UserRow
+from app.db.tables import IdempotencyRow, LoginSessionRow, UploadRow, UserRow
 from app.db.tables.base import utc_now
+from app.domain.errors import AuditUnavailable
 from app.domain.task import TaskKind
 from app.runs.directory import RunDirectory
 from app.runs.files import hash_tree, write_json
 from app.runs.lock import run_lock
-from app.services import cleanup, submission
+from app.services import cleanup, submission, uploads
 from tests.tasks.conftest import House
 
 ACCURACY = {10: 0.80, 20: 0.90, 30: 0.95, 40: 0.70}
@@ -74,7 +77,7 @@ def test_each_ended_run_keeps_what_its_own_rule_says(house: House, ended: Callab
     assert (steps(all_reasons), steps(last_only)) == ([20, 30, 40], [40])
     assert (recorded(house, all_reasons), recorded(house, last_only)) == ([20, 30, 40], [40])
     assert not list(all_reasons.checkpoints.glob(".step-*"))
-    pruned = [(f"experiment:{run.name}", "success") for run in (all_reasons, last_only)]
+    pruned = [(f"experiment:{run.name}", o) for run in (all_reasons, last_only) for o in ("started", "success")]
     assert sorted(house.audit("checkpoint.prune")) == sorted(pruned)
 
 
@@ -159,6 +162,59 @@ def test_uploads_and_data_that_nothing_refers_to_are_freed(house: House) -> None
     assert not chunk.exists()
     task_id = house.submit()  # what is in use is still there
     assert house.work() == task_id
+
+
+def lies_for_long(path: Path) -> Path:
+    (path / "file").parent.mkdir(parents=True)
+    (path / "file").write_text("content")
+    then = time.time() - LONG_AGO.total_seconds()
+    for changed in (path / "file", path):
+        os.utime(changed, (then, then))
+    return path
+
+
+def test_what_cannot_be_recorded_is_not_removed(
+    house: House, ended: Callable[..., RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, unknown = ended(), "0b6cf0ee-7a3e-4f4e-9f5f-0f8d4c1f3a11"
+    sent = uploads.begin(house.platform, "ada", 100).directory
+    with house.platform.installation.database.write() as session:
+        session.get_one(UploadRow, sent.name).created_at = utc_now() - LONG_AGO
+    then = time.time() - LONG_AGO.total_seconds()
+    os.utime(sent, (then, then))
+    chunk = lies_for_long(house.results_dir / "datasets" / "chunks" / "ab") / ("ab" * 32 + ".parquet")
+    (chunk.parent / "file").rename(chunk)
+    results = house.results_dir
+    gone = [results / "predictions" / unknown, results / "cache" / f"work-{unknown}", results / ".deleted-1"]
+    gone = [lies_for_long(path) for path in (*gone, house.platform.settings.uploads_dir / unknown)] + [sent, chunk]
+
+    def unwritable(*_: object, **__: object) -> None:
+        raise AuditUnavailable("the audit log cannot be written")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "add", unwritable)
+        assert set(cleanup.clean_up(house.platform)) == {"sign-ins", "idempotency-keys", "checkpoints"}
+    assert steps(run) == [10, 20, 30, 40]
+    assert [path.exists() for path in gone] == [True] * 6
+    cleanup.clean_up(house.platform)
+    assert [path.exists() for path in gone] == [False] * 6
+    ended_well = ["started", "success"]
+    recorded_as = {
+        "prediction.expire": ended_well,
+        "work.expire": ended_well,
+        "leftover.remove": ended_well,
+        "dataset.free": ended_well,
+        "upload.expire": ["success", *ended_well],
+    }
+    for action, outcomes in recorded_as.items():
+        assert [outcome for _, outcome in house.audit(action)] == outcomes, action
+
+
+def test_the_store_is_cleaned_when_nobody_writes_to_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "STORE_PATIENCE_SECONDS", 0.1)
+    with store_lock(house.results_dir):
+        assert "data" not in cleanup.clean_up(house.platform)
+    assert cleanup.clean_up(house.platform) == {"data": 0}
 
 
 def test_a_duty_that_fails_keeps_no_other_from_being_done(house: House, ended: Callable[..., RunDirectory]) -> None:
