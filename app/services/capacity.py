@@ -75,7 +75,8 @@ class Capacity:
         self.devices = devices
         self._slots, self._memory_bytes, self._gpus = dict(slots), memory_bytes, list(gpus)
         self._locks = locks or runtime_root()
-        self._running: dict[str, tuple[tuple[TaskKind, ...], int]] = {}
+        # By attempt: a task may come back before its lost attempt has noticed and ended.
+        self._running: dict[tuple[str, int], tuple[tuple[TaskKind, ...], int]] = {}
         self._one_claim = threading.Lock()
         self._changing = threading.Lock()
 
@@ -101,7 +102,7 @@ class Capacity:
             yield Placed(task, {"CUDA_VISIBLE_DEVICES": gpu[0] if gpu else ""} if self._gpus else {})
         finally:
             with self._changing:
-                del self._running[task.id]
+                del self._running[task.id, task.attempt]
             if gpu:
                 os.close(gpu[1])
 
@@ -124,7 +125,7 @@ class Capacity:
                     gpu = None
             if task is not None:
                 with self._changing:
-                    self._running[task.id] = (kinds, task.memory_bytes or 0)
+                    self._running[task.id, task.attempt] = (kinds, task.memory_bytes or 0)
                 return task, gpu
         return None, None
 

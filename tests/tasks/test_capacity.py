@@ -47,6 +47,17 @@ def test_light_work_does_not_wait_for_a_training_to_end() -> None:
         assert next_one.task.id == "b"
 
 
+def test_a_task_that_comes_back_before_its_lost_attempt_has_noticed_takes_a_slot_of_its_own() -> None:
+    capacity = Capacity({LIGHT: 2})
+    attempts = [TaskRow(id="a", kind=TaskKind.PREDICT, attempt=attempt) for attempt in (1, 2)]
+    waiting = Waiting(*attempts, task("b", TaskKind.PREDICT))
+    with capacity.place(waiting.claim) as first:
+        with capacity.place(waiting.claim) as second, capacity.place(waiting.claim) as third:
+            assert [one and one.task.id for one in (first, second, third)] == ["a", "a", None]
+        with capacity.place(waiting.claim) as fourth:
+            assert fourth is not None
+
+
 def test_memory_is_shared_out_but_what_is_too_big_for_the_machine_is_tried_alone() -> None:
     capacity = Capacity({TRAINING: 4}, memory_bytes=1000)
     waiting = Waiting(task("huge", memory_bytes=5000), task("small", memory_bytes=100))
