@@ -154,7 +154,8 @@ class Supervisor:
             return lost("stopped at once, on request").model_copy(
                 update={"state": TaskState.REVOKED, "error_code": "run.killed"}
             )
-        if return_code < 0 and self.stop.times:
+        if return_code == -signal.SIGTERM and self.stop.times:
+            # The engine handles the signal from its first moments on.
             return lost("stopped before it had begun").model_copy(
                 update={"state": TaskState.REVOKED, "error_code": "run.stopped"}
             )

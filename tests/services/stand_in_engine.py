@@ -1,7 +1,8 @@
 """Plays the engine at the process border: `python stand_in_engine.py MODE RUN_DIR` speaks events.jsonl and ends.
 
 Modes: succeed, fail, wait (until SIGTERM, then REVOKED), deaf (ignores SIGTERM), vanish (kills itself with -9),
-crash (an exception before any event), child_of_child (starts a process of its own, then waits deaf).
+crash (an exception before any event), child_of_child (starts a process of its own, then waits deaf), dies_saving
+(waits until SIGTERM, then kills itself with -9).
 """
 
 import json
@@ -29,6 +30,8 @@ def step(number: int) -> None:
 
 
 def stop(*_: object) -> None:
+    if mode == "dies_saving":
+        os.kill(os.getpid(), signal.SIGKILL)
     report(type="finished", state="REVOKED")
     sys.exit(3)
 
@@ -44,7 +47,7 @@ step(1)
 if mode == "child_of_child":
     grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     (run / "grandchild").write_text(str(grandchild.pid))
-while mode in ("wait", "deaf", "child_of_child"):
+while mode in ("wait", "deaf", "child_of_child", "dies_saving"):
     time.sleep(0.05)
 if mode == "vanish":
     os.kill(os.getpid(), signal.SIGKILL)

@@ -97,6 +97,12 @@ def test_one_wish_to_stop_saves_and_stops(installation: MakeInstallation) -> Non
     assert (outcome.state, outcome.error_code) == (TaskState.REVOKED, None)
 
 
+def test_a_child_that_is_killed_while_it_saves_is_not_said_to_have_stopped(installation: MakeInstallation) -> None:
+    outcome = start(installation("dies_saving"), ask_at_step=1)
+    assert (outcome.state, outcome.error_code) == (TaskState.FAILURE, "run.lost")
+    assert "out of memory" in (outcome.error_detail or "")
+
+
 def test_a_second_wish_to_stop_kills_the_child_and_its_children(installation: MakeInstallation) -> None:
     stop, here = StopRequest(), installation("child_of_child")
 
