@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +61,15 @@ def write_bytes_atomic(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
         fsync_directory(path.parent)
+
+
+def size_of(directory: Path) -> int:
+    """What the files below a directory take, in bytes; what goes away meanwhile is passed over."""
+    size = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):
+            size += path.lstat().st_size if not path.is_dir() else 0
+    return size
 
 
 def canonical_json(value: Any) -> bytes:

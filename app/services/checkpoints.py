@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from app.db.repositories import experiments, metrics
+from app.db.repositories import experiments, metrics, stored_work
 from app.db.session import Database
 from app.domain.errors import InvalidInput, PlatformError
 from app.domain.plan import TrainingPlan
 from app.domain.train_config import CheckpointReason, Metric
 from app.runs.checkpoints import Checkpoint, find_checkpoints, kept_for, remove_checkpoint
 from app.runs.directory import RunDirectory
-from app.runs.files import read_json
+from app.runs.files import read_json, size_of
 from app.runs.lock import run_lock
 from app.services.registration import read_config
 
@@ -54,12 +54,14 @@ def prune(run: RunDirectory, keep: Sequence[CheckpointReason] | None = None, dat
         going = plan_pruning(run, keep)
         for one in going:
             remove_checkpoint(run.path / one["path"])
+    size = size_of(run.path)
     if database is not None:
         with database.write() as session:
             record = experiments.get(session, run.name)
             if record is not None:
                 for one in going:
                     metrics.remove_checkpoint(session, record.experiment.id, step=one["step"])
+                stored_work.put_run(session, record.experiment.id, size)
     return sum(one["size_bytes"] for one in going)
 
 

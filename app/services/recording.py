@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.db.repositories import experiments, metrics, tasks
+from app.db.repositories import experiments, metrics, stored_work, tasks
 from app.db.session import Database, Session
 from app.db.tables import TaskRow
 from app.db.tables.base import utc_now
@@ -31,7 +31,7 @@ from app.domain.events import (
 from app.domain.task import TaskState, Verdict
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_from
-from app.runs.files import read_json
+from app.runs.files import read_json, size_of
 
 SPLITS = ("eval", "test")
 _POINT_KINDS = {StepLogged: "step", EvalLogged: "eval", SystemSampled: "system"}
@@ -64,6 +64,8 @@ class Recorder:
         events, end = read_from(self.run.events, self.offset)
         if end == self.offset:
             return []
+        has_grown = any(isinstance(event, (CheckpointSaved, CheckpointRemoved)) for event in events)
+        size = size_of(self.run.path) if has_grown else None
         with self.database.write(alone=False) as session:
             stored = tasks.lock_events_offset(session, self.claim.task_id, self.claim.token)
             if stored is None:
@@ -71,6 +73,8 @@ class Recorder:
             if stored < end:
                 new = events if stored == self.offset else read_from(self.run.events, stored, end)[0]
                 self._record(session, new, end)
+                if size is not None:
+                    stored_work.put(session, self.claim.task_id, self.claim.experiment_id, size)
         self.offset = end
         return events
 
@@ -124,6 +128,7 @@ class Recorder:
 
     def finish(self, finished: RunFinished) -> TaskState | None:
         """Record how the attempt ended, with the scores it left; the task's state then, None when the claim is lost."""
+        size = size_of(self.run.path)
         with self.database.write() as session:
             task = tasks.get(session, self.claim.task_id)
             if task is None:
@@ -131,6 +136,7 @@ class Recorder:
             verdict = self.judge(task, finished)
             if not self._end(session, finished, verdict):
                 return None
+            stored_work.put(session, self.claim.task_id, self.claim.experiment_id, size)
             if self.claim.experiment_id is not None:
                 put_results(session, self.claim.experiment_id, self.run)
             if verdict.state.is_final:

@@ -1,6 +1,6 @@
-"""How many bytes an account may keep here: its data sets, and uploads that are still on their way in."""
+"""How many bytes an account may keep here: data sets, runs, predictions, and uploads still on their way in."""
 
-from app.db.repositories import datasets, uploads
+from app.db.repositories import datasets, stored_work, uploads
 from app.db.session import Session
 from app.domain.errors import QuotaExceeded
 from app.settings import Settings
@@ -17,13 +17,14 @@ def check(session: Session, settings: Settings, username: str, more_bytes: int) 
     """
     own = uploads.lock_account(session, username)
     limit = settings.max_stored_bytes if own is None else own
-    stored, arriving = datasets.stored_bytes_of(session, username), uploads.bytes_of(session, username)
+    data, work = datasets.stored_bytes_of(session, username), stored_work.bytes_of(session, username)
+    stored, arriving = data + work, uploads.bytes_of(session, username)
     if stored + arriving + more_bytes <= limit:
         return
     would_fit = stored + more_bytes <= limit
     raise QuotaExceeded(
-        f"{more_bytes:,} bytes more do not fit: {username} keeps {stored:,} bytes of data sets and is sending "
-        f"{arriving:,}, and may keep {limit:,}",
+        f"{more_bytes:,} bytes more do not fit: {username} keeps {data:,} bytes of data sets and {work:,} of runs and "
+        f"predictions, is sending {arriving:,}, and may keep {limit:,}",
         retry_after_seconds=RETRY_AFTER_UPLOAD_SECONDS if would_fit else RETRY_AFTER_SECONDS,
-        hint="wait until the other uploads are done" if would_fit else "delete versions that are not needed any more",
+        hint="wait until the other uploads are done" if would_fit else "delete data sets and runs you need no more",
     )

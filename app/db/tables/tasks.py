@@ -19,7 +19,8 @@ class TaskRow(Base):
     `experiment_id` is None for work that is no training; what such work needs and gives is `payload` and `result`.
     `not_before` delays the next attempt, `failures` counts those the infrastructure spoilt, `enqueued_at` is when a
     message was last sent for it, `memory_bytes` what it is expected to take, `device` (cpu, cuda, mps) what it needs,
-    None where any will do.
+    None where any will do. `stored_bytes` is what its directory takes on the disk, which counts towards the owner's
+    limit; of several tasks of one experiment the latest has it.
 
     `events_offset` counts the bytes of events.jsonl that are already in the database; it moves in the same
     transaction as what was read, so no event is lost or taken twice.
@@ -32,6 +33,7 @@ class TaskRow(Base):
         Index("ix_tasks_experiment_id_created_at", "experiment_id", "created_at"),
         Index("ix_tasks_owner_created_at", "owner", "created_at"),
         Index("ix_tasks_owner_started_at", "owner", "started_at"),
+        Index("ix_tasks_owner_stored_bytes", "owner", "stored_bytes"),
         Index("ix_tasks_created_at", "created_at", "id"),
     )
 
@@ -45,6 +47,7 @@ class TaskRow(Base):
     result: Mapped[dict[str, Any] | None]
     memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     device: Mapped[str | None] = mapped_column(String(10))
+    stored_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     cancel_requested_at: Mapped[datetime | None]
     not_before: Mapped[datetime | None]
     enqueued_at: Mapped[datetime | None]
