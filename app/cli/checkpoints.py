@@ -1,6 +1,7 @@
 """`finetune checkpoints`: which a run has, whether they are intact, and room on the disk."""
 
-from typing import TYPE_CHECKING, Annotated
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,10 +32,15 @@ def list_(run: Run, as_json: AsJson = False) -> None:
 @local_only("checkpoints prune")
 def prune(run: Run, keep: Keep = None, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove checkpoints that no reason keeps; without --yes only show which."""
+    from app.cli.recorded import recorded
     from app.tools.checkpoint_manager import show_pruning
 
     directory, database = _open(run)
-    show_pruning(directory, keep, yes, as_json, database)
+
+    def recorded_pruning(**details: Any) -> AbstractContextManager[None]:
+        return recorded("checkpoint.prune", f"experiment:{directory.name}", **details)
+
+    show_pruning(directory, keep, yes, as_json, database, recorded_pruning)
 
 
 def _open(name: str) -> "tuple[RunDirectory, Database]":

@@ -149,9 +149,13 @@ def verify(name: Name, as_json: AsJson = False) -> None:
 @local_only("experiments import")
 def import_(path: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run.")]) -> None:
     """Record a run that was made without this database."""
+    from app.cli.recorded import recorded
+    from app.runs.directory import RunDirectory
     from app.services.registration import import_run
 
-    print(f"recorded {import_run(_installation(), path)}")
+    with recorded("experiment.import", f"experiment:{RunDirectory(path).name}"):
+        name = import_run(_installation(), path)
+    print(f"recorded {name}")
 
 
 @app.command()

@@ -150,14 +150,9 @@ class LocalAudit:
     @cached_property
     def log(self) -> "AuditLog":
         """The log itself."""
-        from app.services.auditing import AuditLog
-        from app.services.installation import open_installation
-        from app.services.secrets import load_audit_key
-        from app.settings import get_settings
+        from app.cli.recorded import audit_log
 
-        settings = get_settings()
-        database = open_installation(settings).database
-        return AuditLog(database, load_audit_key(settings), settings.results_dir)
+        return audit_log()
 
     def list(self, wanted: "AuditFilter", limit: int) -> "list[AuditItem]":
         """Events, newest first."""

@@ -45,12 +45,16 @@ class LocalData:
 
     def add(self, name: str, data: "DataConfig", *, seed: int, progress: "Progress") -> tuple[str, bool]:
         """Store files as the next version of a name."""
+        from app.cli.recorded import recorded
         from app.services import data_sets
 
         before, checked = self._checked or (None, None)
         if before != data:
             checked = self.check(data, None, None)
-        entry, is_new = data_sets.add(self._results_dir, name, data, seed=seed, checked=checked, progress=progress)
+        sources = {"train": data.train, "eval": data.eval, "test": data.test}
+        files = {split: Path(source).name for split, source in sources.items() if source is not None}
+        with recorded("dataset.create", f"dataset:{name}", files=files):
+            entry, is_new = data_sets.add(self._results_dir, name, data, seed=seed, checked=checked, progress=progress)
         return str(entry), is_new
 
     def list(self) -> "list[dict[str, Any]]":
@@ -90,9 +94,11 @@ class LocalData:
 
     def remove(self, reference: str) -> str:
         """Forget one version."""
+        from app.cli.recorded import recorded
         from app.services import data_sets
 
-        return str(data_sets.remove(self._results_dir, reference))
+        with recorded("dataset.delete", f"dataset:{reference}"):
+            return str(data_sets.remove(self._results_dir, reference))
 
 
 def version_summary(entry: "NamedVersion", manifest: "VersionManifest") -> dict[str, Any]:

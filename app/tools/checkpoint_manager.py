@@ -3,7 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,25 @@ def show_list(run: RunDirectory, as_json: bool) -> None:
         _print_table(found)
 
 
-def show_pruning(run: RunDirectory, keep: str | None, yes: bool, as_json: bool, database: Database | None) -> None:
-    """Print which checkpoints no reason keeps and, with `yes`, remove them."""
+def _unrecorded(**_details: Any) -> AbstractContextManager[None]:
+    """Where nobody keeps an audit log."""
+    return nullcontext()
+
+
+def show_pruning(
+    run: RunDirectory,
+    keep: str | None,
+    yes: bool,
+    as_json: bool,
+    database: Database | None,
+    recorded: Callable[..., AbstractContextManager[None]] = _unrecorded,
+) -> None:
+    """Print which checkpoints no reason keeps and, with `yes`, remove them inside of `recorded(**details)`."""
     reasons = parse_keep(keep) if keep is not None else None
-    going = plan_pruning(run, reasons)
-    gained = prune(run, reasons, database) if yes and going else 0
+    going, gained = plan_pruning(run, reasons), 0
+    if yes and going:
+        with recorded(steps=[one["step"] for one in going], bytes=sum(one["size_bytes"] for one in going)):
+            gained = prune(run, reasons, database)
     if as_json:
         _print_json({"removed": yes, "checkpoints": going})
     elif not going:

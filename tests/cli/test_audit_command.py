@@ -17,6 +17,7 @@ from app.services.auditing import AuditLog
 from app.services.secrets import load_audit_key
 from app.settings import get_settings
 from tests.audit.events import past_the_triggers
+from tests.checkpoints import checkpointed_run
 from tests.cli.conftest import Answer
 
 Finetune = Callable[..., Answer]
@@ -181,3 +182,58 @@ def test_nothing_is_deleted_at_a_terminal_where_it_cannot_be_recorded(finetune: 
     assert (answer.status, "audit verify" in answer.err) == (1, True)
     assert directory.exists()
     assert finetune("experiments", "show", "reviews-001").status == 0
+
+
+def made_at_a_terminal(finetune: Finetune, resource: str) -> list[tuple[str, str, dict[str, object]]]:
+    found = json.loads(finetune("audit", "list", "--json", "--resource", resource).out)
+    assert {event["actor"] for event in found} <= {local_caller().actor}
+    return [(event["action"], event["outcome"], event["details"]) for event in reversed(found)]
+
+
+def test_data_that_is_stored_and_removed_at_a_terminal_is_recorded_before_and_after(
+    finetune: Finetune, reviews: Path
+) -> None:
+    assert finetune("data", "add", str(reviews), "--name", "reviews").status == 0
+    assert finetune("data", "remove", "reviews@1").status == 0
+    assert finetune("data", "remove", "reviews@1").status != 0
+    files = {"files": {"train": "reviews.csv"}}
+    assert made_at_a_terminal(finetune, "dataset:reviews") == [
+        ("dataset.create", "started", files),
+        ("dataset.create", "success", files),
+    ]
+    assert made_at_a_terminal(finetune, "dataset:reviews@1") == [
+        ("dataset.delete", outcome, {}) for outcome in ("started", "success", "started", "failed")
+    ]
+
+
+def test_a_run_that_is_taken_in_and_checkpoints_that_are_removed_at_a_terminal_are_recorded(
+    finetune: Finetune, tmp_path: Path
+) -> None:
+    checkpointed_run(tmp_path / "elsewhere" / "mine")
+    assert finetune("experiments", "import", str(tmp_path / "elsewhere" / "mine")).status == 0
+    assert finetune("checkpoints", "prune", "mine").status == 0
+    assert finetune("checkpoints", "prune", "mine", "--yes").status == 0
+    assert finetune("checkpoints", "prune", "mine", "--yes").status == 0
+    [*imported, started, done] = made_at_a_terminal(finetune, "experiment:mine")
+    assert imported == [("experiment.import", outcome, {}) for outcome in ("started", "success")]
+    assert (started[:2], done[:2]) == (("checkpoint.prune", "started"), ("checkpoint.prune", "success"))
+    assert started[2] == done[2]
+    assert started[2]["steps"] == [10]
+
+
+@pytest.mark.parametrize(
+    "words", ["data add FILE --name reviews", "experiments import RUN", "checkpoints prune here --yes"]
+)
+def test_nothing_is_changed_at_a_terminal_where_that_cannot_be_recorded(
+    finetune: Finetune, audit: AuditLog, reviews: Path, tmp_path: Path, words: str
+) -> None:
+    checkpointed_run(get_settings().results_dir / "here")
+    checkpointed_run(tmp_path / "mine")
+    assert finetune("experiments", "import", str(get_settings().results_dir / "here")).status == 0
+    past_the_triggers(audit.database, "UPDATE audit_head SET signature = 'ff'")
+    names = {"FILE": str(reviews), "RUN": str(tmp_path / "mine")}
+    answer = finetune(*(names.get(word, word) for word in words.split()))
+    assert (answer.status, "audit verify" in answer.err) == (1, True)
+    assert finetune("data", "list").out.startswith("no data sets yet")
+    assert finetune("experiments", "show", "mine").status != 0
+    assert len(json.loads(finetune("checkpoints", "list", "here", "--json").out)) == 4

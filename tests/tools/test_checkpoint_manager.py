@@ -4,47 +4,23 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from app.db.repositories import experiments, metrics
 from app.db.session import Database, open_database
 from app.domain.errors import Conflict, InvalidInput
-from app.domain.train_config import TrainConfig
 from app.runs.checkpoints import verify
 from app.runs.directory import RunDirectory
-from app.runs.files import hash_tree, write_json
 from app.runs.lock import run_lock
 from app.services.checkpoints import parse_keep, prune
 from app.settings import Settings
 from app.tools.checkpoint_manager import main
-
-ACCURACY = {10: 0.80, 20: 0.90, 30: 0.95, 40: 0.70}
+from tests.checkpoints import ACCURACY, checkpointed_run
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     """Four checkpoints: 30 is best, 40 last; 20 is within one standard error of the best, and faster."""
-    run = RunDirectory(tmp_path / "results" / "a")
-    run.path.mkdir(parents=True)
-    run.config.write_text(yaml.safe_dump(TrainConfig().as_dict()))
-    for step, accuracy in ACCURACY.items():
-        folder = run.checkpoints / f"step-{step:06d}"
-        folder.mkdir(parents=True)
-        (folder / "adapter_model.safetensors").write_bytes(bytes(step))
-        manifest = {
-            "step": step,
-            "epoch": step / 10,
-            "train_seconds": float(step),
-            "samples": 16 * step,
-            "tokens": 300 * step,
-            "attempt": 1,
-            "metrics": {"accuracy": accuracy, "loss": 1 - accuracy},
-            "num_eval_rows": 10,
-            "plan_sha256": "0" * 64,
-            "files": hash_tree(folder),
-        }
-        write_json(folder / "manifest.json", manifest)
-    return run
+    return checkpointed_run(tmp_path / "results" / "a")
 
 
 def steps(run: RunDirectory) -> list[int]:
