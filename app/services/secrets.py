@@ -3,10 +3,13 @@
 A generated secret lies in a file of its own in `RESULTS_DIR/secrets`, which only its owner can read.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,8 +55,13 @@ def load_secrets(settings: Settings) -> Secrets:
 
 
 def load_audit_key(settings: Settings) -> bytes:
-    """What signs the audit log, generated where none is given; ConfigError for one that is easily guessed."""
+    """What signs the audit log, generated where none is given; ConfigError for one that is easily guessed.
+
+    In production it must be given: who can change the log's file could read a generated one beside it.
+    """
     given = settings.audit_secret.get_secret_value()
+    if not given and settings.environment == "production":
+        raise ConfigError("AUDIT_SECRET is not set", hint=_HOW_TO_MAKE_ONE, code="config.weak_secret")
     if not given:
         return _generated_list(settings.secrets_dir / "audit.json")[0].encode()
     if reason := weakness(given):
@@ -70,7 +78,9 @@ def rotate_jwt_key(settings: Settings, keep: int = 2) -> str:
         )
     path = settings.secrets_dir / "jwt.json"
     fresh = secrets.token_urlsafe(48)
-    _write(path, [fresh, *_generated_list(path)[:keep]])
+    _generated_list(path)  # makes the directory
+    with _one_at_a_time(path):
+        _write(path, [fresh, *_generated_list(path)[:keep]])
     return _key(fresh).key_id
 
 
@@ -85,7 +95,11 @@ def weakness(secret: str) -> str:
 
 def _refuse_weak(settings: Settings, previous_jwt_secrets: list[str]) -> None:
     wrong = []
-    given = {"JWT_SECRET": settings.jwt_secret, "METRICS_TOKEN": settings.metrics_token}
+    given = {
+        "JWT_SECRET": settings.jwt_secret,
+        "AUDIT_SECRET": settings.audit_secret,
+        "METRICS_TOKEN": settings.metrics_token,
+    }
     for name, value in given.items():
         secret = value.get_secret_value()
         if not secret:
@@ -131,6 +145,17 @@ def _create(path: Path, values: list[str]) -> None:
         pass
     finally:
         temporary.unlink()
+
+
+@contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Of processes that change the file at once, each changes what the one before has written."""
+    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, values: list[str]) -> None:

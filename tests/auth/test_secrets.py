@@ -10,11 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from app.domain.errors import ConfigError, StorageError
-from app.services.secrets import load_secrets
+from app.services.secrets import load_audit_key, load_secrets
 from app.settings import Settings, get_settings
 
 STRONG = "mK3vq9Zt0aXw7LrYb2NdHs5Pf8Gu1JcE4oTi6Qy"
 OTHER = "pL9xR2kWv7Bn4Tz0Ms6Yd1Fh8Qc3Ug5JaEo7Ii"
+THIRD = "Wq6Ns1Xe8Rb3Hk0Ly5Jf2Tm7Vc4Pz9Gd-uA_iOh"
+SECRETS = ("JWT_SECRET", "AUDIT_SECRET", "METRICS_TOKEN")
 LOAD = """
 from app.services.secrets import load_secrets
 from app.settings import get_settings
@@ -28,7 +30,8 @@ def settings(**changes: str) -> Settings:
 
 
 def production(**changes: str) -> Settings:
-    return settings(**({"environment": "production", "jwt_secret": STRONG, "metrics_token": OTHER} | changes))
+    strong = {"jwt_secret": STRONG, "metrics_token": OTHER, "audit_secret": THIRD}
+    return settings(**({"environment": "production"} | strong | changes))
 
 
 def test_a_secret_that_is_not_given_is_generated_once_for_its_owner_alone() -> None:
@@ -60,6 +63,8 @@ def test_strong_secrets_start_in_production() -> None:
         ({"jwt_secret": "secret"}, "JWT_SECRET has 6 characters, fewer than 32"),
         ({"jwt_secret": "changeme" * 4}, "JWT_SECRET has only 7 different characters"),
         ({"jwt_secret": "a" * 64}, "JWT_SECRET has only 1 different characters"),
+        ({"audit_secret": ""}, "AUDIT_SECRET is not set"),
+        ({"audit_secret": "x" * 40}, "AUDIT_SECRET has only 1 different characters"),
         ({"metrics_token": ""}, "METRICS_TOKEN is not set"),
         ({"metrics_token": "x"}, "METRICS_TOKEN has 1 characters"),
         ({"jwt_previous_secrets": f"{OTHER},old"}, "JWT_PREVIOUS_SECRETS, number 2, has 3 characters"),
@@ -81,8 +86,14 @@ def test_all_that_is_wrong_is_one_line() -> None:
     assert caught.value.message == "ENVIRONMENT=production: JWT_SECRET is not set; METRICS_TOKEN is not set"
 
 
+def test_no_command_makes_a_key_of_the_audit_log_in_production() -> None:
+    with pytest.raises(ConfigError, match="AUDIT_SECRET is not set"):
+        load_audit_key(production(audit_secret=""))
+    assert not (get_settings().secrets_dir / "audit.json").exists()
+
+
 def test_the_server_itself_does_not_start_in_production_without_secrets() -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in ("JWT_SECRET", "METRICS_TOKEN")}
+    environment = {name: value for name, value in os.environ.items() if name not in SECRETS}
     with socket.create_server(("127.0.0.1", 0)) as listening:
         ended = subprocess.run(
             [sys.executable, "-m", "app.main", str(listening.fileno())],
@@ -93,7 +104,8 @@ def test_the_server_itself_does_not_start_in_production_without_secrets() -> Non
             timeout=120,
         )
     assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ENVIRONMENT=production: JWT_SECRET is not set; METRICS_TOKEN is not set")
+    missing = "; ".join(f"{name} is not set" for name in SECRETS)
+    assert ended.stderr.startswith(f"error: ENVIRONMENT=production: {missing}")
     assert "Traceback" not in ended.stderr
 
 

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from app.db.tables import AuditEventRow
 from app.domain.errors import ConfigError
 from app.domain.principal import Caller
+from app.services import secrets
 from app.services.auditing import AuditLog
 from app.services.installation import open_installation
 from app.services.secrets import load_audit_key, load_secrets, rotate_jwt_key
@@ -51,6 +55,27 @@ def test_a_process_that_runs_notices_a_rotation_by_another_one(settings: Setting
     key_id = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert keys.secret_of(key_id) is not None
     assert keys.newest().key_id == key_id
+
+
+def test_of_keys_that_are_rotated_at_once_none_is_lost(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_secrets(settings)
+    together, write, made = threading.Barrier(6), secrets._write, list[str]()
+
+    def slowly(path: Path, values: list[str]) -> None:
+        time.sleep(0.02)  # wide open for whoever has read the file before
+        write(path, values)
+
+    def change() -> None:
+        together.wait()
+        made.append(rotate_jwt_key(settings, keep=10))
+
+    monkeypatch.setattr(secrets, "_write", slowly)
+    threads = [threading.Thread(target=change) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert set(made) < {key.key_id for key in load_secrets(settings).jwt_keys}
 
 
 def test_an_unknown_key_id_is_looked_for_even_where_the_file_seems_unchanged(
