@@ -96,8 +96,10 @@ def postgresql() -> Iterator[PostgreSQL]:
     fast = {"listen_addresses": "", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     settings = [word for name, value in fast.items() for word in ("-c", f"{name}={value}")]
     command = [*user, str(binaries / "postgres"), "-D", str(data), "-k", str(folder), *settings]
+    # It is no process of the installation whose test happens to need it first.
+    environment = {name: value for name, value in os.environ.items() if name != "RESULTS_DIR"}
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd="/", stdout=output, stderr=output)
+        server = subprocess.Popen(command, cwd="/", env=environment, stdout=output, stderr=output)
     try:
         cluster = PostgreSQL(folder)
         _wait_for(cluster, server, log)

@@ -65,10 +65,17 @@ class DataSets(Noun):
 
     @endpoint("POST", "/datasets/validate")
     def validate(
-        self, at: Endpoint, form: ValidateForm, files: Files, *, progress: Progress = silent, later: bool = False
+        self,
+        at: Endpoint,
+        form: ValidateForm,
+        files: Files,
+        *,
+        progress: Progress = silent,
+        later: bool = False,
+        key: str | None = None,
     ) -> ValidatedFile | Accepted:
         """Say how files are read and what is wrong with them; nothing is stored."""
-        return _send(at().once(), form, files, progress, ValidatedFile, later=later)
+        return _send(at().once(key), form, files, progress, ValidatedFile, later=later)
 
     @endpoint("GET", "/datasets")
     def page(self, at: Endpoint, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[DatasetItem]:

@@ -82,9 +82,9 @@ class Visitors:
         return self._submit(recipe, lambda key: self._client.train.submit(self.recipes[recipe], key=key))
 
     def check_data(self) -> "Future[Job]":
-        """Have a file checked by a worker: work that is cheap, and that may be done twice where an answer is lost."""
-        files = Files(train=self.data)
-        return self._submit(CHECK, lambda _: self._client.datasets.validate(ValidateForm(), files, later=True))
+        """Have a file checked by a worker: work that is cheap."""
+        form, files = ValidateForm(), Files(train=self.data)
+        return self._submit(CHECK, lambda key: self._client.datasets.validate(form, files, later=True, key=key))
 
     def upload(self) -> "Future[Job]":
         """Store a file as a data set of a new name."""
