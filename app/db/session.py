@@ -149,7 +149,9 @@ def make_engine(url: str) -> Engine:
         # The driver's own BEGIN comes too late (before the first write, not the first read); ours is below.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        # NORMAL would lose the last accepted jobs with the power, and the audit log would look cut. On a virtual disk a
+        # commit, so also a submit, takes 4 ms instead of 0.4.
+        connection.execute("PRAGMA synchronous = FULL")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

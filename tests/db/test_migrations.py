@@ -114,6 +114,12 @@ def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
         migrate(make_engine(f"sqlite:///{path}"))
 
 
+def test_what_is_committed_outlives_a_power_cut(tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{tmp_path / 'experiments.db'}").engine.connect() as connection:
+        modes = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 2], "write-ahead, and synchronous = FULL"
+
+
 @pytest.mark.parametrize("url", ["experiments.db", "mysql://localhost/a", "oracle+nothing://a"])
 def test_a_url_nobody_understands_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="DATABASE_URL"):
