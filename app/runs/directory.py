@@ -13,7 +13,9 @@ from app.runs.files import storage_errors
 
 RESERVED_NAMES = frozenset(
     {"audit", "broker", "cache", "datasets", "latest", "logs", "platform.json", "predictions", "secrets", "uploads"}
+    | {"compare"}
 )
+"""What lies beside the runs, and words that stand where a name does in a command or an address."""
 RESERVED_SUFFIXES = (".db", ".db-wal", ".db-shm", ".lock", ".log")
 """Names of files that lie beside the runs end so."""
 

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.api.errors import PROBLEM_JSON
+from app.domain.errors import InvalidInput
+from app.runs.directory import check_run_name
 
 Operation = tuple[str, str, dict[str, Any]]
 
@@ -94,6 +96,14 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_the_document_is_served_to_anybody(client: TestClient, document: dict[str, Any]) -> None:
     assert client.get("/openapi.json").json() == document
+
+
+def test_no_run_has_a_name_that_is_a_word_in_an_address(document: dict[str, Any]) -> None:
+    words = {path.split("/")[2] for path in document["paths"] if path.startswith("/experiments/")}
+    for word in words - {"{name}"}:
+        with pytest.raises(InvalidInput):
+            check_run_name(word)
+    assert "compare" in words
 
 
 def test_what_creates_something_takes_a_key(document: dict[str, Any]) -> None:
