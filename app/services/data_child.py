@@ -18,6 +18,7 @@ from typing import Any
 
 from app.domain import errors
 from app.domain.errors import PlatformError
+from app.services import disk_room
 from app.services.confinement import Limits, confine
 from app.services.file_names import with_shown_names
 
@@ -105,9 +106,7 @@ def _described(error: PlatformError, disk_errors: set[int]) -> dict[str, Any]:
     """An error as JSON; one that a full disk or our own limit is behind is told as that."""
     number = _system_error(error)
     if number in disk_errors:
-        error = errors.StorageError(
-            "the disk of the server is full", hint="ask an administrator to free some space", code="storage.full"
-        )
+        error = disk_room.full()
     elif number == errno.EFBIG:
         error = errors.TooLarge("unpacked, the file is larger than is taken here", hint="send it in several parts")
     elif number == errno.ENOMEM and not isinstance(error, errors.TooLarge):

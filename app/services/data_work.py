@@ -23,6 +23,7 @@ import psutil
 from app.domain import errors
 from app.domain.data_report import ValidationReport
 from app.domain.errors import PlatformError
+from app.services import disk_room
 from app.services.confinement import Limits
 from app.services.data_actions import READER_FAILED
 from app.settings import bare_environment
@@ -33,6 +34,8 @@ MAX_ANSWER_BYTES = 16 * 2**20
 """An answer is held in memory here."""
 POLL_SECONDS = 0.1
 SECONDS_TO_END = 3.0
+_WRITES = frozenset({"add", "export", "validate"})
+"""Actions that unpack, store or copy, and end before the disk is full; the others are for a full disk too."""
 _PIECE = 1 << 16
 _MIB = 2**20
 
@@ -171,6 +174,8 @@ class _Watch:
             raise _too_slow(bounds.seconds)
         if _resident_bytes(self._process.pid) > bounds.memory_bytes:
             raise _too_big(bounds.memory_bytes)
+        if self._work.action in _WRITES:
+            disk_room.check(self._work.directory)
 
 
 def _resident_bytes(pid: int) -> int:

@@ -22,7 +22,7 @@ from app.db.tables.base import utc_now
 from app.domain.errors import StorageError, TooLarge, TooManyRequests
 from app.domain.principal import Caller
 from app.domain.task import TaskKind
-from app.services import file_names, storage_quota
+from app.services import disk_room, file_names, storage_quota
 from app.services.platform import Platform
 from app.settings import Settings
 
@@ -30,8 +30,8 @@ RESERVED_AT_ONCE_BYTES = 16 * 2**20
 """Room that is asked for in advance where nobody said how much will come."""
 MAX_RECEIVED_AT_ONCE = 10
 """Uploads of one account that are on their way."""
-MIN_FREE_BYTES = 64 * 2**20
-"""So much of the disk stays free: the database and the runs of others need it."""
+LOOKED_EVERY_BYTES = 16 * 2**20
+"""After so many bytes of an upload it is looked again whether the disk has room: others write to it too."""
 SWEEPER = Caller(local_user="sweeper")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -56,6 +56,7 @@ class Upload:
     directory: Path
     reserved_bytes: int
     received_bytes: int = 0
+    looked_until_bytes: int = 0
     files: dict[str, UploadedFile] = field(default_factory=dict)
     is_handed_over: bool = False
     """A task will read it, and remove it."""
@@ -95,8 +96,7 @@ def begin(platform: Platform, owner: str, announced_bytes: int | None) -> Upload
     wanted = min(RESERVED_AT_ONCE_BYTES, limit) if announced_bytes is None else announced_bytes
     with _room():
         settings.uploads_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if shutil.disk_usage(settings.uploads_dir).free < wanted + MIN_FREE_BYTES:
-            raise OSError(errno.ENOSPC, "too little is free")
+        disk_room.check(settings.uploads_dir, wanted)
     upload_id = str(uuid.uuid4())
     with platform.installation.database.write() as session:
         if uploads.count_receiving(session, owner) >= MAX_RECEIVED_AT_ONCE:
@@ -139,6 +139,9 @@ class Incoming:
             _reserve_more(self._platform, self._upload)
         self._digest.update(piece)
         with _room():
+            if self._upload.received_bytes > self._upload.looked_until_bytes:
+                disk_room.check(self._upload.directory, LOOKED_EVERY_BYTES)
+                self._upload.looked_until_bytes = self._upload.received_bytes + LOOKED_EVERY_BYTES
             self._file.write(piece)
 
     def close(self) -> None:
@@ -171,9 +174,7 @@ def _room() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StorageError(
-                "the disk of the server is full", hint="ask an administrator to free some space", code="storage.full"
-            ) from error
+            raise disk_room.full() from error
         raise StorageError(
             f"the server cannot keep what is sent: {error.strerror}", hint="its log and its administrator know more"
         ) from error
