@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from app.domain.task import TaskKind
 from app.tasks.broker import connect
 from app.tasks.celery_app import queue_name
 from tests.chaos import clock
+from tests.chaos.database import HOLDERS, can_write
 from tests.chaos.disk import full
 from tests.chaos.scene import Scene
 from tests.chaos.site import API, QUEUE, WORKERS
@@ -76,9 +77,7 @@ def stop_a_worker(scene: Scene) -> None:
     stopped = [psutil.Process(pid)]
     if scene.random.random() < 0.5:
         stopped += scene.site.children(name)
-    for process in stopped:
-        _signal(process, signal.SIGSTOP)
-    try:
+    with _standing_still(scene, stopped):
         scene.somebody_asks()
         scene.site.pause(1.5 * house.platform.settings.lease_seconds)
 
@@ -87,9 +86,6 @@ def stop_a_worker(scene: Scene) -> None:
                 return all(task.pid != pid for task, _ in tasks.started_tasks(session, queued=True))
 
         scene.site.wait(has_none, f"the work of the stopped {name} to be taken from it")
-    finally:
-        for process in stopped:
-            _signal(process, signal.SIGCONT)
 
 
 def limit_files_of_the_child(scene: Scene) -> None:
@@ -122,7 +118,7 @@ def fill_the_disk(scene: Scene) -> None:
 def lock_the_database(scene: Scene) -> None:
     database = scene.site.house.platform.installation.database
     seconds = scene.random.uniform(2, 6)
-    holder = _POSTGRESQL if database.engine.url.get_backend_name() == "postgresql" else _SQLITE
+    holder = HOLDERS[database.engine.url.get_backend_name()]
     address = database.engine.url.render_as_string(hide_password=False)
     with subprocess.Popen(
         [sys.executable, "-c", holder, address, str(seconds)], stdout=subprocess.PIPE, text=True
@@ -149,7 +145,7 @@ def repeat_messages(scene: Scene) -> None:
                 scene.site.house.platform.queue.send(job.task_id, TaskKind.TRAIN)
         return bool(repeated)
 
-    with _workers_standing_still(scene):
+    with _standing_still(scene, _workers(scene)):
         scene.submit()
         scene.site.wait(has_repeated, "a message to repeat")
     scene.on_their_way |= repeated
@@ -173,20 +169,33 @@ def drop_messages(scene: Scene) -> None:
         scene.on_their_way.clear()
         return bool(dropped)
 
-    with _workers_standing_still(scene):
+    with _standing_still(scene, _workers(scene)):
         scene.site.wait(has_dropped, "a message to drop")
 
 
 @contextmanager
-def _workers_standing_still(scene: Scene) -> Iterator[None]:
-    stopped = [psutil.Process(scene.site.pid(name)) for name in WORKERS]
-    for process in stopped:
-        _signal(process, signal.SIGSTOP)
+def _standing_still(scene: Scene, processes: Sequence[psutil.Process]) -> Iterator[None]:
+    """Stopped as long as the block runs, and not in the middle of a write: then nobody else could write either."""
+
+    def have_stopped() -> bool:
+        for process in processes:
+            _signal(process, signal.SIGSTOP)
+        if can_write(scene.site.house):
+            return True
+        for process in processes:
+            _signal(process, signal.SIGCONT)
+        return False
+
     try:
+        scene.site.wait(have_stopped, "a moment to stop in")
         yield
     finally:
-        for process in stopped:
+        for process in processes:
             _signal(process, signal.SIGCONT)
+
+
+def _workers(scene: Scene) -> list[psutil.Process]:
+    return [psutil.Process(scene.site.pid(name)) for name in WORKERS]
 
 
 def move_the_clock(scene: Scene) -> None:
@@ -248,22 +257,3 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
         return [*process.children(recursive=True), process]
     except psutil.NoSuchProcess:
         return []
-
-
-_SQLITE = """
-import sqlite3, sys, time
-from sqlalchemy import make_url
-connection = sqlite3.connect(make_url(sys.argv[1]).database, timeout=60, isolation_level=None)
-connection.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-time.sleep(float(sys.argv[2]))
-connection.rollback()
-"""
-_POSTGRESQL = """
-import sys, time
-from sqlalchemy import create_engine, text
-with create_engine(sys.argv[1]).begin() as connection:
-    connection.execute(text("LOCK TABLE tasks, audit_events IN EXCLUSIVE MODE"))
-    print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
