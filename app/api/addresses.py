@@ -1,10 +1,13 @@
 """Where a request comes from: the other end of its connection, or whom a trusted proxy there speaks for."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
 MAX_HOPS = 20
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+"""Some proxies write the port too, and an IPv6 address in brackets then."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,7 +22,7 @@ def origin(peer: str | None, forwarded: Sequence[str], trusted: tuple[str, ...])
     hops = [word.strip() for line in forwarded for word in line.split(",")][-MAX_HOPS:]
     address = peer
     while hops and _is_trusted(address, trusted):
-        before = hops.pop()
+        before = _without_port(hops.pop())
         if _parsed(before) is None:
             break
         address = before
@@ -29,6 +32,11 @@ def origin(peer: str | None, forwarded: Sequence[str], trusted: tuple[str, ...])
 def _is_trusted(text: str | None, trusted: tuple[str, ...]) -> bool:
     address = _parsed(text)
     return address is not None and any(address in network for network in _networks(trusted))
+
+
+def _without_port(hop: str) -> str:
+    found = _WITH_PORT.fullmatch(hop)
+    return found[1] or found[2] if found else hop
 
 
 def _parsed(text: str | None) -> Address | None:
