@@ -14,9 +14,10 @@ class MyAccount(Noun):
         return at().as_(Me)
 
     @endpoint("PUT", "/me/password")
-    def change_password(self, at: Endpoint, current: str, new: str) -> None:
-        """Take another password; every other sign-in ends."""
-        return at().json(body_of(ChangePassword, current_password=current, new_password=new)).as_(type(None))
+    def change_password(self, at: Endpoint, current: str, new: str, *, revoke_api_keys: bool = False) -> None:
+        """Take another password; every other sign-in ends, and the API keys where that is wanted."""
+        body = body_of(ChangePassword, current_password=current, new_password=new, revoke_api_keys=revoke_api_keys)
+        return at().json(body).as_(type(None))
 
     @endpoint("GET", "/me/sessions")
     def sessions(self, at: Endpoint) -> list[SessionView]:

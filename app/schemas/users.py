@@ -88,6 +88,7 @@ class ChangePassword(BaseModel):
 
     current_password: str = Field(min_length=1, max_length=MAX_PASSWORD_CHARACTERS, examples=["a quiet river at dusk"])
     new_password: str = _NEW_PASSWORD
+    revoke_api_keys: bool = Field(default=False, description="end this account's API keys too")
 
 
 class SessionView(BaseModel):

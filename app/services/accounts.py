@@ -121,8 +121,10 @@ def reset_password(
         platform.audit.append(session, caller, "password.reset", f"user:{username}", details=ended)
 
 
-def change_password(platform: Platform, caller: Caller, current: str, new: str) -> None:
-    """Give the account that asks another password; its other sign-ins end.
+def change_password(
+    platform: Platform, caller: Caller, current: str, new: str, *, revoke_api_keys: bool = False
+) -> None:
+    """Give the account that asks another password; its other sign-ins end and, where told so, its API keys.
 
     Forbidden `auth.wrong_password` where the present one is not given; such attempts are limited as sign-ins are.
     """
@@ -148,7 +150,9 @@ def change_password(platform: Platform, caller: Caller, current: str, new: str) 
             raise Conflict("the password was changed meanwhile", hint="sign in again", code="password.changed")
         users.set_password(session, principal.user_id, new_hash, now)
         ended = login_sessions.revoke_all(session, principal.user_id, "password changed", now, but=principal.session_id)
-        platform.audit.append(session, caller, "password.change", f"user:{name}", details={"sign_ins_ended": ended})
+        keys = api_keys.revoke_all(session, principal.user_id, now) if revoke_api_keys else 0
+        details = {"sign_ins_ended": ended, "api_keys_ended": keys}
+        platform.audit.append(session, caller, "password.change", f"user:{name}", details=details)
 
 
 def me(platform: Platform, principal: Principal) -> Me:

@@ -232,7 +232,21 @@ def test_a_changed_password_ends_all_other_sign_ins(client: TestClient, sign_in:
     assert client.post("/refresh", json={"refresh_token": there.tokens["refresh_token"]}).status_code == 401
     assert client.post("/refresh", json={"refresh_token": here.tokens["refresh_token"]}).status_code == 200
     assert (login(client, "user"), login(client, "user", OTHER)) == (401, 200)
-    assert recorded(platform, "user:user")[-1] == ("user", "password.change", {"sign_ins_ended": 1})
+    ended = {"sign_ins_ended": 1, "api_keys_ended": 0}
+    assert recorded(platform, "user:user")[-1] == ("user", "password.change", ended)
+
+
+def test_a_changed_password_ends_keys_when_told_so(client: TestClient, sign_in: SignIn, platform: Platform) -> None:
+    user = sign_in("user")
+    key = {"Authorization": f"Bearer {user.post('/me/api-keys', json={'name': 'mine'}).json()['key']}"}
+    body = {"current_password": PASSWORD, "new_password": OTHER}
+    assert user.put("/me/password", json=body).status_code == 204
+    assert client.get("/me", headers=key).status_code == 200
+    body = {"current_password": OTHER, "new_password": PASSWORD, "revoke_api_keys": True}
+    assert user.put("/me/password", json=body).status_code == 204
+    assert client.get("/me", headers=key).status_code == 401
+    ended = {"sign_ins_ended": 0, "api_keys_ended": 1}
+    assert recorded(platform, "user:user")[-1] == ("user", "password.change", ended)
 
 
 def test_a_password_is_changed_only_by_who_knows_it_and_guessing_is_limited(

@@ -24,8 +24,10 @@ def show_me(platform: PlatformDep, principal: CurrentUser) -> Me:
 
 @router.put("/password", status_code=204, responses=problems(401, 403, 409, 413, 422, 429, 503))
 def change_password(platform: PlatformDep, caller: CallerDep, body: ChangePassword) -> None:
-    """Take another password; every other sign-in of this account ends."""
-    accounts.change_password(platform, caller, body.current_password, body.new_password)
+    """Take another password; every other sign-in of this account ends, and its API keys where that is wanted."""
+    accounts.change_password(
+        platform, caller, body.current_password, body.new_password, revoke_api_keys=body.revoke_api_keys
+    )
 
 
 @router.get("/sessions", responses=problems(401, 403, 503))
