@@ -17,7 +17,7 @@ from typing import Any
 import h11
 import uvicorn
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api.errors import PROBLEM_JSON, RETRY_AFTER_SECONDS
@@ -30,7 +30,9 @@ SECONDS_TO_SEND = 20.0
 """For a request line with its headers, and for a body; each further second costs MIN_BYTES_PER_SECOND."""
 MIN_BYTES_PER_SECOND = 500
 SECONDS_TO_READ = 60.0
-"""How long a client may leave an answer that is ready for it in our buffers."""
+"""How long a client may leave an answer that is ready for it in our buffers, at once, and in all while it takes fewer
+than READ_BYTES_PER_SECOND."""
+READ_BYTES_PER_SECOND = 10_000
 CHECK_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 30
 SECONDS_TO_FINISH = 5
@@ -47,8 +49,10 @@ class PatientProtocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             self.app = _too_busy
+        self.app = self._counted(self.app)
         self._begun, self._received, self._is_due = self.loop.time(), 0, True
         self._unread_since: float | None = None
+        self._given, self._waited = 0, 0.0
         self._clock = self.loop.call_later(CHECK_SECONDS, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -79,10 +83,26 @@ class PatientProtocol(H11Protocol):
             self._unread_since = now
         elif now - self._unread_since > SECONDS_TO_READ:
             self.transport.abort()
+        if self.flow.write_paused:
+            self._waited += CHECK_SECONDS
+            if self._waited > SECONDS_TO_READ + self._given / READ_BYTES_PER_SECOND:
+                self.transport.abort()
         if self._is_due and self.flow.read_paused:
             self._begun += CHECK_SECONDS  # we are the slow one
         elif self._is_due and now - self._begun > SECONDS_TO_SEND + self._received / MIN_BYTES_PER_SECOND:
             self._refuse(408, "request.too_slow", "the request did not arrive in time")
+
+    def _counted(self, app: ASGIApp) -> ASGIApp:
+        """The application; what it sends is counted, which goes on only as the client reads."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            async def give(message: Message) -> None:
+                await send(message)
+                self._given += len(message.get("body", b""))
+
+            await app(scope, receive, give)
+
+        return counted
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
         """Answer in the application's place, where it has not begun to, and close the connection."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -20,6 +21,7 @@ from app.api import server
 from app.monitor.logging_utils import configure_logging
 configure_logging()
 server.SECONDS_TO_SEND = server.SECONDS_TO_READ = 1.0
+server.READ_BYTES_PER_SECOND = 10_000_000
 app = FastAPI()
 
 @app.post("/length")
@@ -132,6 +134,19 @@ def received_after_a_pause(port: int, pause_seconds: float, enough: int) -> int:
 def test_a_client_that_does_not_read_is_cut_off(port: int) -> None:
     more_than_buffers_hold = 100_000_000
     assert any(received_after_a_pause(port, s, more_than_buffers_hold) < more_than_buffers_hold for s in (3, 10, 30))
+
+
+def test_a_client_that_always_reads_but_hardly_anything_is_cut_off(port: int) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.settimeout(60)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        deadline = time.monotonic() + 60
+        with suppress(ConnectionError):
+            while connection.recv(65_536):
+                assert time.monotonic() < deadline, "it could go on for ever"
+                time.sleep(0.05)
 
 
 def test_a_port_that_is_taken_is_named_with_who_has_it_and_where_to_change_it() -> None:
