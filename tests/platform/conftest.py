@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import httpx
@@ -41,19 +41,25 @@ def wait_until_gone(pids: Iterable[int]) -> None:
 
 
 class Started:
-    """`finetune start` in a folder whose `.env` has the settings."""
+    """`finetune start` in a folder whose `.env` has the settings; `command` starts it, on the code in `code`."""
 
-    def __init__(self, folder: Path, settings: dict[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, object],
+        command: Sequence[str] = (*FINETUNE, "start"),
+        code: Path = REPOSITORY,
+    ) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{settings['API_PORT']}"
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
         self.environment = {
             name: value for name, value in os.environ.items() if name not in {"RESULTS_DIR", *settings}
-        } | {"PYTHONPATH": str(REPOSITORY)}
+        } | {"PYTHONPATH": str(code)}
         self._output = folder / "terminal.txt"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*FINETUNE, "start"],
+                command,
                 cwd=folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -104,8 +110,8 @@ class Started:
         return httpx.get(self.url + path, timeout=PATIENCE_SECONDS, trust_env=False)
 
     def interrupt(self) -> None:
-        """Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+        """Ctrl-C, which a terminal sends to all it has started."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def close(self) -> None:
         """Leave nothing behind, however the test went."""

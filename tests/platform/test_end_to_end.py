@@ -1,4 +1,4 @@
-"""README's lines on real processes: from an empty directory to an adapter that plain peft loads.
+"""README's lines on real processes: from a clone of the repository to an adapter that plain peft loads.
 
 Once on what `finetune start` brings itself, and once on a PostgreSQL and a Redis that are given by their addresses.
 """
@@ -20,10 +20,11 @@ from app.client import Client
 from app.client.datasets import Files
 from app.domain.task import Stage
 from app.schemas.datasets import AddForm
-from tests.platform.conftest import PATIENCE_SECONDS, Started, wait_until, wait_until_gone
+from tests.platform.conftest import PATIENCE_SECONDS, REPOSITORY, Started, wait_until, wait_until_gone
 from tests.servers import free_port
 
 PASSWORD = "a quiet river at dusk"
+STEPS = 30
 NUM_ROWS = 200
 WITH_ONE_SETTING = '{"data": {"train": "my-reviews@1"}, "training": {"max_steps": %d}}'
 
@@ -45,14 +46,15 @@ def with_changes(lines: str, changes: dict[str, str]) -> str:
 
 @pytest.fixture(params=["what it brings itself", "PostgreSQL and Redis"])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
-    """Started in an empty directory, with a port of its own in `.env`."""
-    settings: dict[str, object] = {"API_PORT": free_port(), "RESULTS_DIR": "results"}
+    """`make start` in a clone, with ports of its own in `.env`."""
+    clone = a_clone(tmp_path / "clone")
+    settings: dict[str, object] = {"API_PORT": free_port(), "REDIS_PORT": free_port()}
     if request.param != "what it brings itself":
         settings |= {
             "DATABASE_URL": request.getfixturevalue("postgresql_url"),
             "REDIS_URL": request.getfixturevalue("redis_url"),
         }
-    started = Started(tmp_path, settings)
+    started = Started(clone, settings, ["make", "start"], code=clone)
     try:
         started.wait_until_ready()
         yield started
@@ -67,13 +69,23 @@ def a_slice(source: Path, folder: Path) -> Path:
     return folder / "train.tsv"
 
 
-def run_lines(platform: Started, lines: str) -> subprocess.CompletedProcess[str]:
-    """What a shell says to the lines, in a folder that has the commands where the repository has them."""
+def a_clone(folder: Path) -> Path:
+    """The committed files alone, and in `.venv` the packages of this environment, where `make` would install them."""
+    done = subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this is no repository that git can clone: {done.stderr.strip()}")
     for name, arguments in {"python": "", "finetune": " -m app.cli"}.items():
-        command = platform.folder / ".venv" / "bin" / name
+        command = folder / ".venv" / "bin" / name
         command.parent.mkdir(parents=True, exist_ok=True)
         command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)}{arguments} "$@"\n')
         command.chmod(0o755)
+    stamp = 'echo "$(cat requirements.lock pyproject.toml | cksum) $PWD" >.venv/.installed'
+    subprocess.run(["bash", "-c", stamp], cwd=folder, check=True)
+    return folder
+
+
+def run_lines(platform: Started, lines: str) -> subprocess.CompletedProcess[str]:
+    """What a shell says to the lines."""
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", lines],
         cwd=platform.folder,
@@ -86,7 +98,7 @@ def run_lines(platform: Started, lines: str) -> subprocess.CompletedProcess[str]
 
 
 def test_the_lines_of_the_readme_lead_from_nothing_to_an_adapter(
-    platform: Started, repository: Path, assets: Path, tmp_path: Path
+    platform: Started, repository: Path, assets: Path
 ) -> None:
     if not shutil.which("curl"):
         pytest.skip("curl is not installed (apt-get install curl)")
@@ -96,8 +108,8 @@ def test_the_lines_of_the_readme_lead_from_nothing_to_an_adapter(
         platform_lines(repository / "README.md"),
         {
             "http://127.0.0.1:8000": platform.url,
-            "examples/reviews_train.csv": str(a_slice(assets / "data" / "sst2" / "train.tsv", tmp_path)),
-            '{"data": {"train": "my-reviews@1"}}': WITH_ONE_SETTING % 3,
+            "examples/reviews_train.csv": str(assets / "data" / "sst2" / "train.tsv"),
+            '{"data": {"train": "my-reviews@1"}}': WITH_ONE_SETTING % STEPS,
             'nobody cared."': f'nobody cared." {shlex.quote(str(get_model_path()))}',  # where there is no hub
         },
     )
@@ -107,7 +119,8 @@ def test_the_lines_of_the_readme_lead_from_nothing_to_an_adapter(
     assert (version, status) == ("my-reviews@1", "SUCCESS")
     assert re.fullmatch(r"[01] \(0\.\d{4}\)", answer)
     left = platform.family()
-    platform.interrupt()
+    stopped = subprocess.run(["make", "stop"], cwd=platform.folder, env=platform.environment, capture_output=True)
+    assert stopped.returncode == 0, stopped.stderr
     assert platform.process.wait(PATIENCE_SECONDS) == 0
     assert "everything has stopped" in platform.terminal
     wait_until_gone(left)
