@@ -2,7 +2,7 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v test-servers check bench chaos security db-list serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v test-servers test-servers-short check bench chaos security db-list serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
@@ -19,6 +19,12 @@ BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
 # A file of tests stays in one process; more than four take more memory than they save time.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+# What differs most from server to server: sign-ins, lists, tasks, keys, shares, audit; claims, losses, retries, limits.
+OF_EACH_AREA := \
+	tests/api/test_auth_sessions.py tests/api/test_experiments.py tests/api/test_task.py \
+	tests/api/test_idempotency.py tests/api/test_shares.py tests/api/test_audit.py \
+	tests/tasks/test_fairness.py tests/tasks/test_lost_workers.py tests/tasks/test_celery_retry.py \
+	tests/tasks/test_submission.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -41,8 +47,11 @@ test: setup ## all tests
 test-v: setup ## all tests, one line each
 	@$(BIN)/pytest -v $(SIDE_BY_SIDE)
 
-test-servers: setup ## the tests of API and tasks once more, on PostgreSQL
+test-servers: setup ## the tests of API and tasks once more, on PostgreSQL and a Redis with an address
 	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) tests/api tests/tasks
+
+test-servers-short: setup ## of these one file an area: minutes instead of a quarter of an hour
+	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) $(OF_EACH_AREA)
 
 check: setup ## what CI runs: format, lint, types, import contracts, tests
 	@$(BIN)/ruff format --check .
