@@ -1,14 +1,18 @@
 """`finetune data add|list|show|diff|export|remove|gc`: stored, named versions of labelled data."""
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli import output
 from app.cli.backend import backend
 from app.cli.server import local_only
+
+if TYPE_CHECKING:
+    from app.domain.data_version import Garbage
 
 MAX_EXAMPLES = 5
 MAX_TEXT = 60
@@ -191,10 +195,17 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """Free the room of versions and chunks that no name and no run refers to."""
+    from app.cli.recorded import recorded
     from app.services import data_sets
     from app.settings import get_settings
 
-    found = data_sets.collect_garbage(get_settings().results_dir, grace_minutes=grace_minutes, dry_run=dry_run)
+    def freeing(found: "Garbage") -> AbstractContextManager[None]:
+        files = found.num_chunks + found.num_temporary
+        return recorded("dataset.free", "dataset:*", versions=found.versions[:100], files=files, bytes=found.bytes)
+
+    found = data_sets.collect_garbage(
+        get_settings().results_dir, grace_minutes=grace_minutes, dry_run=dry_run, recorded=freeing
+    )
     if as_json:
         output.show_json({"dry_run": dry_run, **found.model_dump(mode="json")})
         return

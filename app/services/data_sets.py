@@ -1,5 +1,7 @@
 """Stored data sets: add a file under a name, look versions up, compare, export, remove, free room."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,12 @@ def remove(results_dir: Path, reference: str) -> NamedVersion:
     return entry
 
 
-def collect_garbage(results_dir: Path, *, grace_minutes: float = GRACE_MINUTES, dry_run: bool = False) -> Garbage:
-    """Free what no name and no run refers to, older than the grace."""
-    return garbage.collect(results_dir, grace_seconds=60 * grace_minutes, dry_run=dry_run)
+def collect_garbage(
+    results_dir: Path,
+    *,
+    grace_minutes: float = GRACE_MINUTES,
+    dry_run: bool = False,
+    recorded: Callable[[Garbage], AbstractContextManager[object]] = nullcontext,
+) -> Garbage:
+    """Free what no name and no run refers to, older than the grace; files are removed inside `recorded`."""
+    return garbage.collect(results_dir, grace_seconds=60 * grace_minutes, dry_run=dry_run, recorded=recorded)

@@ -196,6 +196,8 @@ def test_data_that_is_stored_and_removed_at_a_terminal_is_recorded_before_and_af
     assert finetune("data", "add", str(reviews), "--name", "reviews").status == 0
     assert finetune("data", "remove", "reviews@1").status == 0
     assert finetune("data", "remove", "reviews@1").status != 0
+    assert finetune("data", "gc", "--grace-minutes", "0", "--dry-run").status == 0
+    assert finetune("data", "gc", "--grace-minutes", "0").status == 0
     files = {"files": {"train": "reviews.csv"}}
     assert made_at_a_terminal(finetune, "dataset:reviews") == [
         ("dataset.create", "started", files),
@@ -204,6 +206,9 @@ def test_data_that_is_stored_and_removed_at_a_terminal_is_recorded_before_and_af
     assert made_at_a_terminal(finetune, "dataset:reviews@1") == [
         ("dataset.delete", outcome, {}) for outcome in ("started", "success", "started", "failed")
     ]
+    freed = [event for event in made_at_a_terminal(finetune, "dataset:*") if event[0] == "dataset.free"]
+    assert [event[1] for event in freed] == ["started", "success"]
+    assert all(len(event[2]["versions"]) == 1 for event in freed)
 
 
 def test_a_run_that_is_taken_in_and_checkpoints_that_are_removed_at_a_terminal_are_recorded(
