@@ -48,7 +48,7 @@ def with_changes(lines: str, changes: dict[str, str]) -> str:
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Started]:
     """`make start` in a clone, with ports of its own in `.env`."""
     clone = a_clone(tmp_path / "clone")
-    settings: dict[str, object] = {"API_PORT": free_port(), "REDIS_PORT": free_port()}
+    settings: dict[str, object] = {"API_PORT": free_port(), "UI_PORT": free_port(), "REDIS_PORT": free_port()}
     if request.param != "what it brings itself":
         settings |= {
             "DATABASE_URL": request.getfixturevalue("postgresql_url"),
