@@ -42,6 +42,8 @@ class Settings(BaseModel):
     api_host: str = Field("127.0.0.1", min_length=1, description="an address of this machine")
     api_port: Port = Field(8000, description=_A_PORT)
     ui_port: Port = Field(8501, description=_A_PORT)
+    ui_host: str = Field("127.0.0.1", min_length=1, description="an address of this machine")
+    api_url: str = Field("", pattern=r"^$|^https?://", description="http(s)://HOST:PORT")
     redis_url: str = Field("", pattern=r"^$|^(rediss?|redis\+socket)://", description="redis://HOST:PORT/NUMBER")
     redis_port: int = Field(0, ge=0, le=65535, description="a whole number up to 65535; 0 for a unix socket alone")
     jwt_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
@@ -71,6 +73,12 @@ class Settings(BaseModel):
     def effective_database_url(self) -> str:
         """`DATABASE_URL`, or that of the SQLite file."""
         return self.database_url or f"sqlite:///{self.database_file}"
+
+    @property
+    def effective_api_url(self) -> str:
+        """Where the interface finds the API: `API_URL`, or the one on this machine."""
+        host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::") else self.api_host  # noqa: S104 - compared
+        return self.api_url or f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
     @property
     def secrets_dir(self) -> Path:

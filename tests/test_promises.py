@@ -73,7 +73,7 @@ COMMANDS = {
     "start": DELIVERED,
     "api": DELIVERED,
     "worker": DELIVERED,
-    "ui": LATER,
+    "ui": DELIVERED,
     "checkpoints list": DELIVERED,
     "checkpoints prune": DELIVERED,
     "users create": DELIVERED,
@@ -110,7 +110,7 @@ MODULES = {
     "app.inference_api": DELIVERED,
     "app.main": DELIVERED,
     "app.client": DELIVERED,
-    "app.ui": LATER,
+    "app.ui": DELIVERED,
     "app.tasks": DELIVERED,
     "app.auth": DELIVERED,
 }

@@ -19,6 +19,7 @@ try:
         serve,
         start,
         train,
+        ui,
         users,
         worker,
     )
@@ -53,7 +54,13 @@ app.command("train")(train.train)
 app.command("plan")(planning.plan)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
-for name, program in (("start", start.start), ("stop", start.stop), ("api", api.api), ("worker", worker.worker)):
+for name, program in (
+    ("start", start.start),
+    ("stop", start.stop),
+    ("api", api.api),
+    ("ui", ui.ui),
+    ("worker", worker.worker),
+):
     app.command(name)(chosen_server.local_only(name, heed_settings=False)(program))
 app.add_typer(config.app, name="config", help="What a configuration means, and which keys there are.")
 app.add_typer(experiments.app, name="experiments", help="Every run this installation knows.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 SECONDS_TO_START_QUEUE = 15.0
-SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0}
+SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0, "ui": 10.0}
 SECONDS_TO_STOP_ALL = 120.0
 LOG_FILE = "platform.log"
 
@@ -23,8 +23,8 @@ LOG_FILE = "platform.log"
 def start(
     workers: Annotated[int, typer.Option(min=0, max=64, help="how many workers run on this machine")] = 1,
 ) -> None:
-    """Run the API, a worker and the queue's server until Ctrl-C; .env has the ports."""
-    from contextlib import closing
+    """Run the web interface, the API, a worker and the queue's server until Ctrl-C; .env has the ports."""
+    from contextlib import ExitStack, closing
 
     from app.cli.listening import check_free, listen
     from app.cli.platform_log import PlatformLog
@@ -36,13 +36,18 @@ def start(
     with start_lock(settings.results_dir) as lock:
         if settings.redis_port and not settings.redis_url:
             check_free(settings.redis_port, "REDIS_PORT")
-        with closing(listen(settings.api_host, settings.api_port, "API_PORT")) as api_socket:
+        with ExitStack() as sockets:
+            api = sockets.enter_context(closing(listen(settings.api_host, settings.api_port, "API_PORT")))
+            ui = sockets.enter_context(closing(listen(settings.ui_host, settings.ui_port, "UI_PORT")))
             num_accounts = _preflight()
-            addresses = {"API": _address(settings)}
+            addresses = {
+                "UI": _address(settings.ui_host, settings.ui_port),
+                "API": _address(settings.api_host, settings.api_port),
+            }
             lock.note(addresses)
             with closing(PlatformLog(settings.results_dir / "logs" / LOG_FILE)) as log:
-                processes = Processes(_programs(settings, lock, api_socket, workers), log.say)
-                came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts), api_socket.close)
+                processes = Processes(_programs(settings, lock, api, ui, workers), log.say)
+                came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts), sockets.close)
                 log.say("platform", "everything has stopped")
     raise typer.Exit(0 if came_up else 1)
 
@@ -69,7 +74,9 @@ def _preflight() -> int:
     return num_accounts
 
 
-def _programs(settings: "Settings", lock: "StartLock", api_socket: "socket.socket", workers: int) -> "list[Program]":
+def _programs(
+    settings: "Settings", lock: "StartLock", api: "socket.socket", ui: "socket.socket", workers: int
+) -> "list[Program]":
     from app.services.processes import Program
     from app.tasks.broker import EmbeddedBroker
     from app.tasks.heartbeat import Heartbeat
@@ -87,14 +94,22 @@ def _programs(settings: "Settings", lock: "StartLock", api_socket: "socket.socke
                 seconds_to_stop=SECONDS_TO_STOP["queue"],
             )
         )
-    descriptor = api_socket.fileno()
     programs.append(
         Program(
             "api",
-            _starter(["app.main", str(descriptor)], (descriptor, lock.descriptor)),
-            lambda: _answers(settings),
+            _starter(["app.main", str(api.fileno())], (api.fileno(), lock.descriptor)),
+            lambda: _answers(settings, settings.api_host, settings.api_port, "/ready"),
             ("queue",),
             seconds_to_stop=SECONDS_TO_STOP["api"],
+        )
+    )
+    programs.append(
+        Program(
+            "ui",
+            _starter(["app.ui.app", str(ui.fileno())], (ui.fileno(), lock.descriptor)),
+            lambda: _answers(settings, settings.ui_host, settings.ui_port, "/healthz"),
+            (),
+            seconds_to_stop=SECONDS_TO_STOP["ui"],
         )
     )
     for number in range(1, workers + 1):
@@ -131,14 +146,13 @@ def _starter(arguments: list[str], inherited: tuple[int, ...]) -> "Callable[[int
     return start_it
 
 
-def _answers(settings: "Settings") -> bool:
-    """Whether the API says that it is ready."""
+def _answers(settings: "Settings", host: str, port: int, path: str) -> bool:
+    """Whether a program says that it is ready."""
     import http.client
 
-    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104 - compared
-    connection = http.client.HTTPConnection(host, settings.api_port, timeout=1)
+    connection = http.client.HTTPConnection(_reachable(host), port, timeout=1)
     try:
-        connection.request("GET", "/ready", headers={"Host": settings.allowed_hosts[0]})
+        connection.request("GET", path, headers={"Host": settings.allowed_hosts[0]})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -146,9 +160,13 @@ def _answers(settings: "Settings") -> bool:
         connection.close()
 
 
-def _address(settings: "Settings") -> str:
-    host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104 - compared
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared
+
+
+def _address(host: str, port: int) -> str:
+    host = _reachable(host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _announce(log: "PlatformLog", settings: "Settings", addresses: dict[str, str], num_accounts: int) -> None:
@@ -158,7 +176,10 @@ def _announce(log: "PlatformLog", settings: "Settings", addresses: dict[str, str
 
     log.say("platform", "ready: " + ", ".join(f"{name} {address}" for name, address in addresses.items()))
     lines = ["", "The platform is ready."]
-    lines += [f"  {name:<5} {address}   (docs: {address}/docs)" for name, address in addresses.items()]
+    lines += [
+        f"  {name:<5} {address}{f'   (docs: {address}/docs)' if name == 'API' else ''}"
+        for name, address in addresses.items()
+    ]
     lines += [f"  log   {settings.results_dir / 'logs' / LOG_FILE}"]
     if not num_accounts:
         program = shlex.quote(sys.argv[0]) if sys.argv[0].endswith("finetune") else "finetune"

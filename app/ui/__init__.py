@@ -1,0 +1,1 @@
+"""The web interface: pages in Streamlit, a pure client of the API."""

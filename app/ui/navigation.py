@@ -1,0 +1,67 @@
+"""Where one can go: pages by section, those alone that the account may use."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from app.ui import pages
+from app.ui.components.states import guarded
+from app.ui.context import Visitor
+from app.ui.words import LANGUAGES, N_
+
+
+class Place(NamedTuple):
+    """A page: its address, its title in English, its icon, the permission it needs and what draws it."""
+
+    path: str
+    title: str
+    icon: str
+    permission: str
+    draw: Callable[[Visitor], None]
+
+
+SECTIONS: dict[str, tuple[Place, ...]] = {
+    "": (Place("home", N_("Home"), ":material/home:", "account", pages.home.draw),),
+}
+
+
+def navigation(visitor: Visitor) -> StreamlitPage:
+    """Offer the pages; the one that was asked for."""
+    t = visitor.t
+    offered = {
+        t(section) if section else "": [
+            st.Page(
+                partial(_draw, place, visitor),
+                title=t(place.title),
+                icon=place.icon,
+                url_path=place.path,
+                default=place.path == "home",
+            )
+            for place in places
+            if visitor.may(place.permission)
+        ]
+        for section, places in SECTIONS.items()
+    }
+    with st.sidebar:
+        _about(visitor)
+    return st.navigation({section: found for section, found in offered.items() if found})
+
+
+def _draw(place: Place, visitor: Visitor) -> None:
+    with guarded():
+        place.draw(visitor)
+
+
+def _about(visitor: Visitor) -> None:
+    """Who is signed in, the other languages, the way out."""
+    t = visitor.t
+    others = " · ".join(
+        f'<a href="/language/{code}?next=/" lang="{code.replace("_", "-")}">{escape(name)}</a>'
+        for code, name in LANGUAGES.items()
+        if code != t.language
+    )
+    st.html(f'<small>{escape(visitor.me.username)} · <a href="/sign-out">{t("Sign out")}</a><br>{others}</small>')
