@@ -118,12 +118,13 @@ class Server:
     """`finetune start` without a worker, so that what is submitted stays where it is."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+            port, ui_port = free.getsockname()[1], other.getsockname()[1]
         self.results, self.url, self.port = folder, f"http://127.0.0.1:{port}", port
         self.environment = os.environ | {
             "RESULTS_DIR": str(folder),
             "API_PORT": str(port),
+            "UI_PORT": str(ui_port),
             "MAX_QUEUED": "1000000",
             "OMP_NUM_THREADS": "1",
         }

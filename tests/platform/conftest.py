@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.servers import free_port
+
 PATIENCE_SECONDS = 300
 REPOSITORY = Path(__file__).resolve().parents[2]
 FINETUNE = [sys.executable, "-m", "app.cli"]
@@ -50,7 +52,9 @@ class Started:
         command: Sequence[str] = (*FINETUNE, "start"),
         code: Path = REPOSITORY,
     ) -> None:
+        settings = {"UI_PORT": free_port()} | settings
         self.folder = folder
+        self.ui_url = f"http://127.0.0.1:{settings['UI_PORT']}"
         self.url = f"http://127.0.0.1:{settings['API_PORT']}"
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")
         self.environment = {

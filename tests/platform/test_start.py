@@ -30,11 +30,13 @@ def is_well(platform: Started) -> bool:
 
 
 def test_it_says_where_it_answers_and_how_the_first_administrator_is_made(platform: Started) -> None:
+    assert f"UI    {platform.ui_url}\n" in platform.terminal
     assert f"API   {platform.url} " in platform.terminal
     assert "There is no account yet. Make the first administrator, in another terminal:" in platform.terminal
     assert "users create admin --role admin --password-stdin" in platform.terminal
     log = (platform.folder / "results" / "logs" / "platform.log").read_text(encoding="utf-8")
-    assert f"platform | ready: API {platform.url}" in log
+    assert f"platform | ready: UI {platform.ui_url}, API {platform.url}" in log
+    assert "ui       | " in log
     assert "api      | " in log
     assert "worker   | " in log
 
@@ -47,7 +49,7 @@ def test_a_second_start_on_the_same_results_says_who_was_first(platform: Started
     assert "finetune stop" in second.stderr
 
 
-@pytest.mark.parametrize("variable", ["API_PORT", "REDIS_PORT"])
+@pytest.mark.parametrize("variable", ["API_PORT", "UI_PORT", "REDIS_PORT"])
 def test_a_port_that_is_taken_is_reported_before_anything_starts(
     platform: Started, variable: str, tmp_path: Path
 ) -> None:
