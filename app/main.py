@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from app.api import denials, errors, threads
+from app.api import denials, documentation, errors, threads
 from app.api.event_streams import Follower
 from app.api.middleware import BodyLimit, HeaderLimit, HostCheck, RequestIds
 from app.api.request_numbers import CountRequests
@@ -55,6 +55,8 @@ def create_app(platform: Platform | None = None) -> FastAPI:
         lifespan=lifespan,
         # Behind a proxy that speaks TLS, the address it would lead to is one without.
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     if platform:
         app.state.platform = platform
@@ -66,6 +68,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _declare_problems(app)
+    documentation.install(app)
     app.add_middleware(BodyLimit, limit_of=lambda scope: _body_limit(settings, scope))
     if settings.cors_origins:
         app.add_middleware(

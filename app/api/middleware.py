@@ -11,9 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import problem
 from app.api.headers import headers_of
 
-_DOCS = {"/docs", "/docs/oauth2-redirect", "/redoc"}
-"""Pages for browsers, which load their script and style from elsewhere."""
-
 
 class RequestIds:
     """Gives each request an id, in `scope["request_id"]` and the answer; one a client sends is never trusted."""
@@ -32,10 +29,7 @@ class RequestIds:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
-                wanted = headers_of(request_id)
-                if scope["path"] in _DOCS:
-                    del wanted["Content-Security-Policy"]
-                for name, value in wanted.items():
+                for name, value in headers_of(request_id).items():
                     if name.lower().encode() not in present:
                         headers.append((name.lower().encode(), value.encode()))
                 message = {**message, "headers": headers}
