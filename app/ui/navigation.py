@@ -9,7 +9,6 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from app.ui import pages
-from app.ui.components import links
 from app.ui.components.states import guarded
 from app.ui.context import Visitor
 from app.ui.words import LANGUAGES, N_
@@ -33,21 +32,18 @@ SECTIONS: dict[str, tuple[Place, ...]] = {
 def navigation(visitor: Visitor) -> StreamlitPage:
     """Offer the pages; the one that was asked for."""
     t = visitor.t
-    made = {
-        place.path: st.Page(
-            partial(_draw, place, visitor),
-            title=t(place.title),
-            icon=place.icon,
-            url_path=place.path,
-            default=place.path == "home",
-        )
-        for places in SECTIONS.values()
-        for place in places
-        if visitor.may(place.permission)
-    }
-    links.remember(made)
     offered = {
-        t(section) if section else "": [made[place.path] for place in places if place.path in made]
+        t(section) if section else "": [
+            st.Page(
+                partial(_draw, place, visitor),
+                title=t(place.title),
+                icon=place.icon,
+                url_path=place.path,
+                default=place.path == "home",
+            )
+            for place in places
+            if visitor.may(place.permission)
+        ]
         for section, places in SECTIONS.items()
     }
     with st.sidebar:
