@@ -2,7 +2,7 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v test-servers test-servers-short check bench chaos security db-list serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v test-servers test-servers-short check bench chaos security db-list demo serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
@@ -89,7 +89,7 @@ predict-positive: setup ## classify a sentence of praise
 predict-negative: setup ## classify a complaint
 	@$(PYTHON_IN_VENV) scripts/ask_service.py predict "A complete waste of money; it broke on the first day."
 
-start: setup ## the whole platform on this machine: API on :8000, a worker, the queue's server; Ctrl-C stops it
+start: setup ## the whole platform on this machine: UI on :8501, API on :8000, a worker, the queue's server; Ctrl-C stops it
 	@exec $(BIN)/finetune start
 
 stop: setup ## stop what `make start` runs on this RESULTS_DIR; trainings save first
@@ -97,6 +97,9 @@ stop: setup ## stop what `make start` runs on this RESULTS_DIR; trainings save f
 
 lock: setup ## pin the newest versions that pyproject.toml allows in requirements.lock
 	@scripts/lock.sh
+
+demo: setup ## the platform with an administrator, example data and one finished run, in a browser [args="--no-browser"]
+	@$(PYTHON_IN_VENV) scripts/demo.py $$args
 
 clean: ## remove caches and build output; results and .venv stay
 	@rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -31,6 +31,7 @@ MAKE_TARGETS = {
     "predict-positive": DELIVERED,
     "predict-negative": DELIVERED,
     "start": DELIVERED,
+    "demo": DELIVERED,
     "stop": DELIVERED,
     "start-services": LATER,
     "stop-services": LATER,
