@@ -1,4 +1,4 @@
-"""What a run's evaluation leaves on disk: report.html, confusion.png, calibration.png, predictions.parquet."""
+"""What a run's evaluation leaves on disk: report.html, evaluation.json, two pictures, predictions.parquet."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.domain.events import Event
 from app.domain.manifest import Proof
 from app.domain.plan import TrainingPlan
 from app.runs.directory import RunDirectory
-from app.runs.files import write_bytes_atomic
+from app.runs.files import write_bytes_atomic, write_json
 from app.train.evaluation import Evaluation
 from app.train.metrics import Floats, Integers, log_softmax
 from app.train.reporting.page import render_page
@@ -29,15 +29,24 @@ def write_report(
     data_report: DataReport,
     proof: Proof | None,
 ) -> None:
-    """Write report.html, confusion.png and calibration.png into `run.evaluation`.
+    """Write report.html, evaluation.json, confusion.png and calibration.png into `run.evaluation`.
 
     `evaluations` has `eval`, and `test` where test data was given; the pictures show `eval`. `train_summary` is the
     `train` part of metrics.json. Each file is written whole or not at all.
     """
     page = render_page(run.name, plan, evaluations, events, train_summary, data_report, proof)
     write_bytes_atomic(run.evaluation / "report.html", page.encode())
+    write_json(run.evaluation / "evaluation.json", {split: _measured(one) for split, one in evaluations.items()})
     write_bytes_atomic(run.evaluation / "confusion.png", draw_confusion(evaluations["eval"]))
     write_bytes_atomic(run.evaluation / "calibration.png", draw_calibration(evaluations["eval"].calibration))
+
+
+def _measured(evaluation: Evaluation) -> dict[str, Any]:
+    """All of an evaluation; of the confusion matrix the cells that have rows: given label id, predicted one, rows."""
+    values = evaluation.model_dump(mode="json")
+    counts = np.array(evaluation.confusion)
+    values["confusion"] = [[*cell, int(counts[*cell])] for cell in np.argwhere(counts).tolist()]
+    return values
 
 
 def write_predictions(

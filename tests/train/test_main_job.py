@@ -117,7 +117,7 @@ def test_a_run_leaves_every_file_it_promises(minilm_run: RunDirectory) -> None:
     run = minilm_run
     for path in (run.config, run.plan, run.environment, run.data_report, run.events, run.metrics, run.receipt):
         assert path.is_file(), path
-    for name in ("report.html", "confusion.png", "calibration.png", "predictions.parquet"):
+    for name in ("report.html", "evaluation.json", "confusion.png", "calibration.png", "predictions.parquet"):
         assert (run.evaluation / name).stat().st_size > 0, name
     saved = [event.path for event in read_events(run.events) if isinstance(event, CheckpointSaved)]
     assert saved[0] == "artifacts/checkpoints/step-000005"

@@ -1,5 +1,6 @@
 """What a run's evaluation leaves on disk, looked at as a reader or an attacker would."""
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -127,7 +128,19 @@ def test_the_page_says_what_was_found(run: RunDirectory, num_labels: int) -> Non
                   "proven after reload", "minilm", "7,039 tokens a second"):  # fmt: skip
         assert words in page.text
     assert page.text.count("intent_1") > 1
-    assert sorted(path.name for path in run.evaluation.iterdir()) == ["calibration.png", "confusion.png", "report.html"]
+    left = ["calibration.png", "confusion.png", "evaluation.json", "report.html"]
+    assert sorted(path.name for path in run.evaluation.iterdir()) == left
+
+
+def test_all_that_was_measured_is_there_for_programs(run: RunDirectory) -> None:
+    evaluation = make_evaluation(["bad", "good"])
+    report_page(run, {"eval": evaluation})
+    left = json.loads((run.evaluation / "evaluation.json").read_text(encoding="utf-8"))["eval"]
+    cells = {(given, predicted): rows for given, predicted, rows in left.pop("confusion")}
+    for given, counts in enumerate(evaluation.confusion):
+        for predicted, rows in enumerate(counts):
+            assert cells.get((given, predicted), 0) == rows
+    assert left == evaluation.model_dump(mode="json", exclude={"confusion"})
 
 
 def test_the_page_asks_nothing_of_the_network_and_runs_nothing(run: RunDirectory) -> None:
