@@ -72,6 +72,7 @@ class Sessions:
             session_id = secrets.token_urlsafe(32)
         key = _key(session_id)
         with self._lock:
+            self._drop(key)
             self._open[key] = self._opened(key, username, tokens, time.time())
         return session_id
 
@@ -90,8 +91,19 @@ class Sessions:
         if session_id:
             key = _key(session_id)
             with self._lock:
-                self._open.pop(key, None)
+                self._drop(key)
                 self._path(key).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Give the sockets back; the sign-ins stay."""
+        with self._lock:
+            for key in [*self._open]:
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        session = self._open.pop(key, None)
+        if session is not None:
+            session.client.close()
 
     def _opened(self, key: str, username: str, tokens: Tokens, began: float) -> BrowserSession:
         def keep(newest: Tokens) -> None:

@@ -1,6 +1,6 @@
 """Pages as somebody who is signed in sees them: drawn without a browser, on a real API with a real database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ def _one_page(path: str) -> None:
 
 
 @pytest.fixture
-def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """`browser(username)` is somebody's browser from now on; the account exists and is signed in."""
     from app.client.auth import lasting
     from app.client.client import Client
@@ -43,7 +43,8 @@ def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         session_id = sessions.begin(username, tokens, None)
         monkeypatch.setattr(context, "session_id", lambda: session_id)
 
-    return become
+    yield become
+    sessions.close()
 
 
 @pytest.fixture
