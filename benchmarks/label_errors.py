@@ -102,8 +102,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42], help="of the planting and of the training")
     parser.add_argument("--ways", nargs="+", default=list(REMOVALS), choices=REMOVALS, help="rows to remove")
     parser.add_argument("--max-steps", type=int, help="train for so many steps; else as long as the defaults say")
+    parser.add_argument("--threads", type=int, help="of each training; else the physical cores")
     options = parser.parse_args()
-    settings = {"max_steps": options.max_steps} if options.max_steps else {}
+    chosen = {"max_steps": options.max_steps, "num_threads": options.threads}
+    settings = {name: value for name, value in chosen.items() if value}
     if options.train:
         print("| data | flips | trained on | rows | test accuracy, % | recovered |")
         print("|---|---|---|---|---|---|")
