@@ -97,14 +97,12 @@ def validate(
 def _check_fix(fix: Path | None, drop: list[str], *, mask: bool) -> None:
     """Raise where --drop or --mask stand alone, a code is none of a row's, or OUT cannot be written."""
     from app.data.cleaning import check_targets
-    from app.data.findings import DROPPABLE
+    from app.data.fixing import check_wishes
     from app.domain.errors import InvalidInput
 
     if fix is None and (drop or mask):
         raise InvalidInput("--drop and --mask go with --fix", hint="add --fix OUT: the file itself is never changed")
-    for code in drop:
-        if code not in DROPPABLE:
-            raise InvalidInput(f"--drop: no row can be left out for '{code}'", hint=f"one of {', '.join(DROPPABLE)}")
+    check_wishes(drop, names="--drop")
     if fix is not None:
         check_targets(fix)
 
@@ -113,21 +111,14 @@ def _write_cleaned(checked: "dict[str, Checked]", out: Path, drop: list[str], *,
     """Write the cleaned copy and say on stderr what was changed."""
     from collections import Counter
 
-    from app.data.cleaning import clean, write
-    from app.domain.errors import InvalidInput
+    from app.data.cleaning import write
+    from app.data.fixing import cleaned
 
-    if any(finding.code == "missing_column" for finding in checked["train"].report.findings):
-        raise InvalidInput(
-            "--fix: text or label column is missing", hint="name them with --text-column, --label-column"
-        )
-    held_out = (text for name, one in checked.items() if name != "train" for text in one.texts)
-    train = checked["train"]
-    unwanted = {number: code for code, numbers in train.numbers_of.items() if code in drop for number in numbers}
-    cleaned = clean(train.rows, held_out, unwanted=unwanted, mask=mask)
-    listed = write(cleaned, out)
-    counts = Counter(f"{change.action} {change.code}" for change in cleaned.changes)
+    mended = cleaned(checked, drop, mask=mask)
+    listed = write(mended, out)
+    counts = Counter(f"{change.action} {change.code}" for change in mended.changes)
     said = ", ".join(f"{count:,} {what}" for what, count in counts.most_common()) or "no changes"
-    typer.echo(output.printable(f"{out}: {len(cleaned.rows):,} rows; {said}; each change is in {listed}"), err=True)
+    typer.echo(output.printable(f"{out}: {len(mended.rows):,} rows; {said}; each change is in {listed}"), err=True)
 
 
 def _as_json(report: "ValidationReport") -> dict[str, Any]:

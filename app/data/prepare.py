@@ -61,18 +61,34 @@ def check(data: DataConfig, results_dir: Path | None = None, base: BaseTokenizer
         raise InvalidInput("there is no training data", hint="give --data FILE, or data.train in the configuration")
     rows = _read(data.train, "train", data, results_dir)
     is_stored = catalogue.find_source(results_dir, data.train) is not None
-    checked = {"train": validate(rows, rules, to_split=data.eval is None and not is_stored)}
-    others = [(name, source) for name, source in (("eval", data.eval), ("test", data.test)) if source is not None]
-    reference = checked["train"].reference() if others else None
-    for name, source in others:
-        rows = _read(source, name, data, results_dir, checked["train"].report.detected)
-        checked[name] = validate(rows, rules, against=reference)
-        if name == "eval" and reference is not None:
-            reference = replace(reference, evaluation=checked["eval"].reference().training)
-    if base is not None:
-        for name, one in checked.items():
-            checked[name] = replace(one, report=with_base_model(one.report, one.rows, rules, base))
+    found = {"train": rows}
+    for name, source in (("eval", data.eval), ("test", data.test)):
+        if source is not None:
+            found[name] = _read(source, name, data, results_dir, rows.detected)
+    checked = judge(found, rules, to_split=data.eval is None and not is_stored)
+    return checked if base is None else judged_for(base, checked, rules)
+
+
+def judge(found: Mapping[str, readers.Rows], rules: Rules, *, to_split: bool) -> dict[str, Checked]:
+    """Validate rows by split, train first; evaluation and test rows are held against those before them.
+
+    `to_split` says that evaluation rows will be held out of the training rows.
+    """
+    checked = {"train": validate(found["train"], rules, to_split=to_split)}
+    reference = checked["train"].reference() if len(found) > 1 else None
+    for name in ("eval", "test"):
+        if name in found:
+            checked[name] = validate(found[name], rules, against=reference)
+            if name == "eval" and reference is not None:
+                reference = replace(reference, evaluation=checked["eval"].reference().training)
     return checked
+
+
+def judged_for(base: BaseTokenizer, checked: Mapping[str, Checked], rules: Rules) -> dict[str, Checked]:
+    """With what a base model makes of the texts in each report."""
+    return {
+        name: replace(one, report=with_base_model(one.report, one.rows, rules, base)) for name, one in checked.items()
+    }
 
 
 def collect(
@@ -100,7 +116,12 @@ def collect(
     reports_for_base = _for_base(reports, {name: one.rows for name, one in checked.items()}, rules, base)
     parts = {name: list(zip(one.texts, one.labels, strict=True)) for name, one in checked.items()}
     sources = {
-        name: Source(file=_file_name(one.file), sha256=one.sha256, format=one.detected.format)
+        name: Source(
+            file=_file_name(one.file),
+            sha256=one.sha256,
+            format=one.detected.format,
+            changed=dict(checked[name].changed),
+        )
         for name, one in reports.items()
     }
     was_split = False

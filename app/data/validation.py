@@ -32,7 +32,8 @@ class Checked:
     """The report on one file, its rows as read, and the usable ones in file order.
 
     `numbers_of` has the numbers of all rows with a finding, by its code, where the report names a hundred. `alike` has
-    groups of places in `texts` whose texts are nearly the same, equal ones apart.
+    groups of places in `texts` whose texts are nearly the same, equal ones apart. `changed` counts what was changed in
+    the rows since they were read, by action and finding (`drop duplicate`).
     """
 
     report: ValidationReport
@@ -41,6 +42,7 @@ class Checked:
     labels: Sequence[str]
     alike: list[list[int]] = field(default_factory=list)
     numbers_of: Mapping[FindingCode, Sequence[int]] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def num_near_duplicates(self) -> int:

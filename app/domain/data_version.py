@@ -25,13 +25,14 @@ class Chunk(BaseModel):
 
 
 class Source(BaseModel):
-    """The file some rows came from."""
+    """The file some rows came from; `changed` counts what was changed on the way (`drop duplicate`)."""
 
     model_config = ConfigDict(frozen=True)
 
     file: str
     sha256: str
     format: str
+    changed: dict[str, int] = Field(default_factory=dict)
 
 
 class Origin(BaseModel):

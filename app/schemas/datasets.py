@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from app.domain.data_report import Detected, Finding, ValidationReport
 from app.domain.data_version import DATA_NAME_PATTERN, Chunk, LabelledText, Relabelled, Source
 from app.domain.train_config import AUTO
+from app.schemas.data_fixes import MAX_CODES, Code, Fixed, FixOptions, Remedy
 
-MAX_CODES = 50
 Column = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-Code = Annotated[str, StringConstraints(max_length=50)]
 
 _DETECTED: dict[str, Any] = {
     "format": "tsv",
@@ -47,8 +46,8 @@ _VERSION: dict[str, Any] = {
 }
 
 
-class CheckOptions(BaseModel):
-    """How a file is read and judged; fields of the form beside the files."""
+class CheckOptions(FixOptions):
+    """How a file is read, mended and judged; fields of the form beside the files."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -122,7 +121,11 @@ class DatasetCreated(VersionItem):
 
 
 class ValidatedFile(ValidationReport):
-    """What `finetune data validate --json` says: of the training file, and of the others where they were sent."""
+    """What `finetune data validate --json` says: of the training file, and of the others where they were sent.
+
+    Where it was to be mended, it is about the rows as they are then, and `fixed` says what was changed. `remedies` says
+    what the form can ask for about each finding of the training file.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -137,6 +140,8 @@ class ValidatedFile(ValidationReport):
                     "ok": True,
                     "eval": None,
                     "test": None,
+                    "fixed": None,
+                    "remedies": {"duplicate": ["fix"]},
                 }
             ]
         }
@@ -144,6 +149,8 @@ class ValidatedFile(ValidationReport):
 
     eval: ValidationReport | None = None
     test: ValidationReport | None = None
+    fixed: Fixed | None = None
+    remedies: dict[str, list[Remedy]] = Field(default_factory=dict)
 
 
 class DatasetItem(BaseModel):

@@ -5,6 +5,7 @@ are told instead of those names is `data_child`'s to put in.
 """
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import accumulate
@@ -17,11 +18,13 @@ from app.domain.data_report import ValidationReport
 from app.domain.data_version import LabelledText, NamedVersion, Relabelled, VersionManifest
 from app.domain.errors import DataUnreadable, InvalidInput, PlatformError, TooLarge
 from app.domain.train_config import DataConfig
+from app.schemas.data_fixes import MAX_CHANGE_CHARS, MAX_CHANGES, FixChange, FixCount, Fixed
 from app.schemas.datasets import DatasetCreated, DatasetRowView, DiffView, ValidatedFile
 from app.services.file_names import with_shown_names
 from app.services.version_views import findings_of, version_fields
 
 if TYPE_CHECKING:
+    from app.data.findings import Rules
     from app.data.validation import Checked
 
 Request = dict[str, Any]
@@ -38,7 +41,7 @@ MAX_DIFF_ROWS = 100
 def add(request: Request) -> dict[str, Any]:
     """Store files as the next version of a name; DataBlocked where a finding blocks."""
     results_dir, data = Path(request["results_dir"]), DataConfig.model_validate(request["data"])
-    checked = _checked(request, data)
+    checked, _ = _checked(request, data)
     from app.services import data_sets  # what is refused needs none of it
 
     entry, is_new = data_sets.add(results_dir, request["name"], data, seed=request["seed"], checked=checked)
@@ -58,18 +61,33 @@ def validate(request: Request) -> dict[str, Any]:
 
     length: int | Literal["auto"] = request["max_length"] or "auto"
     base = base_tokenizer(request["base_model"], max_length=length) if request["base_model"] else None
-    checked = _checked(request, DataConfig.model_validate(request["data"]), base)
-    reports = {split: one.report for split, one in checked.items()}
-    train = reports.pop("train").model_dump(exclude={"ok"})
-    return ValidatedFile(**train, **reports).model_dump(mode="json")  # type: ignore[arg-type]
+    checked, mended = _checked(request, DataConfig.model_validate(request["data"]), base)
+    from app.data.fixing import remedies
+
+    reports: dict[str, Any] = {split: one.report for split, one in checked.items()}
+    train = reports.pop("train")
+    offered = {finding.code: remedies(finding) for finding in train.findings}
+    fields = train.model_dump(exclude={"ok"}) | reports | {"fixed": mended, "remedies": offered}
+    return ValidatedFile(**fields).model_dump(mode="json")
 
 
-def _checked(request: Request, data: DataConfig, base: Any = None) -> "dict[str, Checked]":
-    """Read and judge the files; TooLarge where they have more columns or labels than anybody could use."""
-    from app.data.prepare import check
+def _checked(request: Request, data: DataConfig, base: Any = None) -> "tuple[dict[str, Checked], Fixed | None]":
+    """Read, mend where that is asked for, and judge the files.
 
+    TooLarge where they have more columns or labels than anybody could use.
+    """
+    from app.data.findings import Rules
+    from app.data.fixing import check_wishes
+    from app.data.prepare import check, judged_for
+
+    rules, mended = Rules.of(data.allow, data.block), None
+    check_wishes(request.get("drop", ()), names="drop")
     try:
-        checked = check(data, Path(request["results_dir"]), base)
+        checked = check(data, Path(request["results_dir"]))
+        if request.get("fix"):
+            checked, mended = _mended(checked, request, rules)
+        if base is not None:
+            checked = judged_for(base, checked, rules)
     except (PlatformError, OSError, MemoryError, RecursionError):
         raise
     except Exception as error:
@@ -82,7 +100,29 @@ def _checked(request: Request, data: DataConfig, base: Any = None) -> "dict[str,
     for one in checked.values():
         _refuse_excess(one.report)
     shown_as: dict[str, str] = request["shown_as"]
-    return {split: replace(one, report=_renamed(one.report, shown_as)) for split, one in checked.items()}
+    renamed = {split: replace(one, report=_renamed(one.report, shown_as)) for split, one in checked.items()}
+    return renamed, mended
+
+
+def _mended(checked: "dict[str, Checked]", request: Request, rules: "Rules") -> "tuple[dict[str, Checked], Fixed]":
+    """The files with the training file's rows mended, and what was changed: long texts cut, what is personal masked."""
+    from app.data import fixing, personal_data
+
+    mended = fixing.cleaned(checked, request["drop"], mask=request["mask"])
+    counts = Counter((change.code, change.action) for change in mended.changes)
+
+    def shown(text: str) -> str:
+        return personal_data.mask(text)[:MAX_CHANGE_CHARS]
+
+    return fixing.fixed(checked, mended, rules), Fixed(
+        rows_before=checked["train"].report.rows,
+        rows_after=len(mended.cells),
+        counts=[FixCount(code=code, action=action, count=count) for (code, action), count in counts.most_common()],
+        changes=[
+            FixChange(**change._asdict() | {"before": shown(change.before), "after": shown(change.after)})
+            for change in mended.changes[:MAX_CHANGES]
+        ],
+    )
 
 
 def _refuse_excess(report: ValidationReport) -> None:

@@ -41,7 +41,7 @@ def add(
 
     Conflict where the name is somebody else's, DataBlocked where a finding blocks.
     """
-    fields = {"data": _data(upload, form), "name": form.name, "seed": form.seed}
+    fields = {"data": _data(upload, form), "name": form.name, "seed": form.seed, **_fixes(form)}
     details = {"files": {field: file.shown for field, file in upload.files.items()}, "bytes": upload.received_bytes}
     with platform.installation.database.write() as session:
         _claim(session, platform, caller, form.name)
@@ -65,6 +65,7 @@ def validate(
         "data": _data(upload, form),
         "base_model": _known_model(form.base_model),
         "max_length": form.max_length,
+        **_fixes(form),
     }
     if is_for_a_worker(upload, respond_async=respond_async):
         return 202, _submit(platform, caller, upload, "validate", fields)
@@ -254,6 +255,13 @@ def _data(upload: Upload, form: AddForm | ValidateForm) -> dict[str, Any]:
     sources = {_SPLIT_OF[field]: file.name for field, file in upload.files.items()}
     keys = {"text_column", "label_column", "allow", "block", "eval_fraction"}
     return {**sources, **form.model_dump(include=keys)}
+
+
+def _fixes(form: AddForm | ValidateForm) -> dict[str, Any]:
+    """How the training file is to be mended; InvalidInput where that cannot be asked for."""
+    if not form.fix and (form.drop or form.mask):
+        raise InvalidInput("drop and mask go with fix", hint="set fix too: what was sent is never changed itself")
+    return form.model_dump(include={"fix", "drop", "mask"})
 
 
 def _known_model(name: str | None) -> str | None:
