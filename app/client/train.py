@@ -26,9 +26,9 @@ class Training(Noun):
         return at().query(name=name, priority=priority or None).once(key).json(_values(config)).as_(Accepted)
 
     @endpoint("POST", "/plan")
-    def plan(self, at: Endpoint, config: AnyConfig) -> Accepted:
-        """Resolve every `auto` where the training would run; the task's `result` is the plan."""
-        return at().once().json(_values(config)).as_(Accepted)
+    def plan(self, at: Endpoint, config: AnyConfig, *, key: str | None = None) -> Accepted:
+        """Resolve every `auto` where the training would run; the task's `result` is the plan. `key` as in `submit`."""
+        return at().once(key).json(_values(config)).as_(Accepted)
 
 
 class Config(Noun):

@@ -1,0 +1,65 @@
+"""What states, stages and failures of tasks are called, and the mark of each."""
+
+import streamlit as st
+
+from app.domain.task import Stage, TaskKind, TaskState
+from app.ui.components.states import plain
+from app.ui.words import N_, Words
+
+STATES = {
+    TaskState.PENDING: (N_("Waiting"), "gray", ":material/schedule:"),
+    TaskState.STARTED: (N_("Running"), "blue", ":material/play_arrow:"),
+    TaskState.RETRY: (N_("Waiting to go on"), "orange", ":material/replay:"),
+    TaskState.SUCCESS: (N_("Done"), "green", ":material/check:"),
+    TaskState.FAILURE: (N_("Failed"), "red", ":material/error:"),
+    TaskState.REVOKED: (N_("Stopped"), "orange", ":material/stop_circle:"),
+}
+STAGES = {
+    Stage.QUEUED: N_("Queued"),
+    Stage.VALIDATING: N_("Checking data"),
+    Stage.PREPARING: N_("Preparing"),
+    Stage.TRAINING: N_("Training"),
+    Stage.EVALUATING: N_("Evaluating"),
+    Stage.PROVING: N_("Proving"),
+    Stage.DONE: N_("Done"),
+}
+KINDS = {
+    TaskKind.TRAIN: N_("Training"),
+    TaskKind.PLAN: N_("Estimate"),
+    TaskKind.PREDICT: N_("Predictions"),
+    TaskKind.DATASET: N_("Data check"),
+}
+FAILURES = {
+    "run.loss_not_finite": N_("The training got out of hand: the loss is no number any more."),
+    "run.out_of_memory": N_("The machine ran out of memory."),
+    "run.failed": N_("The training could not be finished."),
+    "run.lost": N_("The worker that trained is gone."),
+    "run.killed": N_("The training was ended from outside."),
+    "run.stopped": N_("It was stopped before it was finished."),
+    "run.refused": N_("The worker could not begin."),
+    "data.blocked": N_("What is in the data forbids training on it."),
+    "data.damaged": N_("The stored data is not what it was when it was stored."),
+    "model.unusable": N_("The base model cannot be used."),
+    "proof.failed": N_("The saved model does not answer as the trained one did, so it is not handed out."),
+    "storage.full": N_("The disk is full."),
+}
+"""By code, in plain words; of any other code the platform's own words are shown alone."""
+
+
+def show_state(state: TaskState, t: Words) -> None:
+    """The state as a small mark: its word, its colour and its sign say the same."""
+    word, colour, icon = STATES[state]
+    st.badge(t(word), icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def show_failure(code: str, detail: str | None, t: Words, *, stopped: bool = False) -> None:
+    """Why a task ended as it did: in plain words, then what the platform says, then what to do."""
+    told, _, log = (detail or "").partition("\nits log ends:\n")
+    reason, _, hint = told.partition(" (hint: ")
+    sentence = t(FAILURES[code]) if code in FAILURES else plain(reason or code)
+    (st.warning if stopped else st.error)(sentence, icon=STATES[TaskState.FAILURE][2])
+    if hint:
+        st.markdown(f":material/lightbulb: {plain(hint.removesuffix(')'))}")
+    if reason and not stopped:
+        with st.expander(t("What exactly happened")):
+            st.code(f"{code}: {reason}\n{log}".strip(), language=None, wrap_lines=True)
