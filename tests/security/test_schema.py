@@ -11,6 +11,7 @@ import re
 import shutil
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,16 @@ class Server:
     version: str
     session: requests.Session = field(default_factory=requests.Session)
     tokens: dict[Role, tuple[str, str]] = field(default_factory=dict)
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def table(self) -> str:
+        """How often each status was answered to whom, as Markdown; `pytest -s` shows it."""
+        statuses = sorted({status for _, status in self.answers})
+        lines = [f"| asked by | requests | {' | '.join(map(str, statuses))} |", f"|---|{'---:|' * (1 + len(statuses))}"]
+        for who in ("nobody", *Role):
+            counts = [self.answers[who, status] for status in statuses]
+            lines.append(f"| {who} | {sum(counts)} | {' | '.join(map(str, counts))} |")
+        return "\n".join(lines)
 
     def operation(self, route: str) -> Any:
         method, _, path = route.partition(" ")
@@ -127,7 +138,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, reviews_store: Path) -> Ite
     app = create_app(platform)
     version = catalogue.entries(results, "reviews")[0].version
     with served(app) as address:
-        yield Server(platform, address, schemathesis.openapi.from_dict(app.openapi()), version)
+        server = Server(platform, address, schemathesis.openapi.from_dict(app.openapi()), version)
+        yield server
+        print(f"\n{server.table()}")
     platform.installation.database.engine.dispose()
 
 
@@ -146,6 +159,7 @@ def send_as_everybody(server: Server, route: str, case: schemathesis.Case) -> No
         if route in UPLOADS and "FINETUNE_SCHEMA_EXAMPLES" not in os.environ:
             headers["Prefer"] = "respond-async"
         answer = case.call(server.address, server.session, headers, timeout=SECONDS)
+        server.answers[role or "nobody", answer.status_code] += 1
         case.validate_response(answer, CHECKS, headers=headers)
         found = {name: values[0] for name, values in answer.headers.items()}
         sent = f"{case.path_parameters} {case.query} {case.headers} {case.body}"
