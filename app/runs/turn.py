@@ -34,7 +34,8 @@ class Turn:
         self._run = run
         self._owner = owner
         self._parent = os.getppid()
-        self._stop = threading.Event()
+        # A plain value: whatever takes a lock cannot be set by a handler that may interrupt itself.
+        self._is_asked_to_stop = False
         self._done = threading.Event()
         self._writing = threading.Lock()
         self._watcher = threading.Thread(target=self._watch, name="turn", daemon=True)
@@ -58,7 +59,7 @@ class Turn:
 
     def should_stop(self) -> bool:
         """True after SIGTERM or SIGINT, and once a newer attempt has taken over."""
-        return self._stop.is_set()
+        return self._is_asked_to_stop
 
     @property
     def parent_is_gone(self) -> bool:
@@ -81,13 +82,13 @@ class Turn:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop.set()
+        self._is_asked_to_stop = True
 
     def _watch(self) -> None:
         while not self._done.wait(LOOK_SECONDS):
             with suppress(StorageError):  # looked at again in a second
                 if not self.may_save():
-                    self._stop.set()
+                    self._is_asked_to_stop = True
                     if not self._done.wait(GRACE_SECONDS):
                         _end_at_once()
 
