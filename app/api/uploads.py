@@ -91,7 +91,7 @@ def form_body(form: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-def _respond_async(
+async def _respond_async(
     prefer: Annotated[
         str | None, Header(description="`respond-async`: answer 202 with a task at once (RFC 7240)", max_length=200)
     ] = None,
