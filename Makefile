@@ -50,7 +50,7 @@ test-v: setup ## all tests, one line each
 test-servers: setup ## the tests of API and tasks once more, on PostgreSQL and a Redis with an address
 	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) tests/api tests/tasks
 
-test-servers-short: setup ## of these one file an area: minutes instead of a quarter of an hour
+test-servers-short: setup ## of these one file an area, in about two minutes
 	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) $(OF_EACH_AREA)
 
 check: setup ## what CI runs: format, lint, types, import contracts, tests

@@ -21,7 +21,7 @@ from app.runs.directory import RunDirectory
 from app.runs.lock import read_attempt, run_lock
 from app.runs.turn import Turn
 
-run, heeds = RunDirectory(Path(sys.argv[1])), sys.argv[2] == "heeds"
+run, heeds = RunDirectory(Path(sys.argv[1])), sys.argv[2] != "deaf"
 with run_lock(run), Turn(run, read_attempt(run)) as turn:
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     run.path.joinpath("helper.new").write_text(str(helper.pid))
@@ -32,10 +32,26 @@ with run_lock(run), Turn(run, read_attempt(run)) as turn:
     sys.exit(0 if turn.may_save() else 3)
 """
 
+UNDER_FIRE = """
+import os, signal, sys
+left = 100
+
+def fire(frame, event, _):
+    global left
+    if left and (left < 100 or frame.f_code.co_name == "_on_signal"):
+        left -= 1
+        os.kill(os.getpid(), signal.SIGTERM)
+    return fire
+
+sys.settrace(fire)
+"""
+"""Put before a program: from its first signal on it gets another one at every step, those of its handler included."""
+
 
 def start(run: RunDirectory, mode: str, *, new_session: bool = True) -> tuple["subprocess.Popen[bytes]", int]:
     """A process whose turn it is, and one it has started."""
-    command = [sys.executable, "-c", CHILD, str(run.path), mode]
+    program = UNDER_FIRE + CHILD if mode == "heeds under fire" else CHILD
+    command = [sys.executable, "-c", program, str(run.path), mode]
     process = subprocess.Popen(command, start_new_session=new_session)
     deadline = time.monotonic() + 60
     while not (run.path / "helper").exists():
@@ -76,6 +92,15 @@ def test_sigterm_stops_an_attempt_that_may_save(run: RunDirectory) -> None:
     process, _ = start(run, "heeds")
     process.terminate()
     assert process.wait(60) == 0
+
+
+def test_signals_that_come_while_one_is_handled_do_no_harm(run: RunDirectory) -> None:
+    process, _ = start(run, "heeds under fire")
+    process.terminate()
+    try:
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
 
 
 def test_who_lost_the_right_to_a_directory_does_not_take_it_over(run: RunDirectory) -> None:
