@@ -1,0 +1,186 @@
+"""One data set: its versions, what they look like, what was found, what changed, who sees it, its end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import get_args
+
+import streamlit as st
+
+from app.client.datasets import ExportFormat, Split
+from app.schemas.datasets import DatasetView, VersionItem
+from app.ui.components.data_changes import show_diff
+from app.ui.components.data_end import draw_end
+from app.ui.components.data_mend import offer_mending
+from app.ui.components.findings import show_detected, show_findings
+from app.ui.components.links import link
+from app.ui.components.paging import Pager
+from app.ui.components.profile_plots import show_profile
+from app.ui.components.sharing import sharing
+from app.ui.components.states import empty, guarded, plain
+from app.ui.context import Visitor
+from app.ui.words import N_
+
+ROWS_A_PAGE = 50
+MAX_DIFF_ROWS = 100
+_SPLITS = {"train": N_("training"), "eval": N_("held out"), "test": N_("test")}
+Part = Callable[[Visitor, DatasetView, VersionItem], None]
+
+
+def draw_data_set(visitor: Visitor, name: str) -> None:
+    """Draw the version that the address names, else the newest."""
+    t = visitor.t
+    link("data", t("All data sets"), icon=":material/arrow_back:")
+    st.title(plain(name), anchor=False)
+    found = visitor.client.datasets.show(name)
+    if not found.versions:
+        empty(t("Its first version is being made."), t("A worker is at it."), ":material/hourglass:")
+        link("tasks", t("Watch your tasks"), icon=":material/checklist:")
+        return
+    version = _choose_version(visitor, found)
+    _summary(visitor, found, version)
+    parts: dict[str, Part] = {
+        t("Overview"): _profile,
+        t("Findings"): _findings,
+        t("Rows"): _rows,
+        t("Differences"): _differences,
+        t("Download"): _download,
+        t("Sharing and deleting"): _sharing,
+    }
+    tabs = st.tabs(list(parts), key=f"data_part_{name}", on_change="rerun")
+    for tab, part in zip(tabs, parts.values(), strict=True):
+        if tab.open:
+            with tab, guarded():
+                part(visitor, found, version)
+
+
+def _choose_version(visitor: Visitor, found: DatasetView) -> VersionItem:
+    t = visitor.t
+    versions = {version.version: version for version in reversed(found.versions)}
+    asked = st.query_params.get("version", "")
+    numbers = list(versions)
+    chosen = int(asked) if asked.isdecimal() and int(asked) in versions else numbers[0]
+    key = f"data_version_{found.name}"
+    st.session_state[key] = chosen
+    st.selectbox(
+        t("Version"),
+        numbers,
+        format_func=lambda number: f"{number} · {t.moment(versions[number].created_at)}",
+        help=t("A version never changes. The newest is first."),
+        key=key,
+        on_change=lambda: st.query_params.update({"version": str(st.session_state[key])}),
+        width=360,
+    )
+    return versions[chosen]
+
+
+def _summary(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t = visitor.t
+    splits = [
+        f"{t(_SPLITS[split]) if split in _SPLITS else plain(split)} {t.number(rows)}"
+        for split, rows in version.splits.items()
+    ]
+    owner = plain(found.owner or t("the installation"))
+    facts = [
+        t("{rows} rows, {labels} labels", rows=t.number(version.rows), labels=t.number(len(version.labels))),
+        *splits,
+        t("of {owner}", owner=owner),
+        t("{size} on the disk", size=t.size(found.stored_bytes)),
+    ]
+    st.caption(" · ".join(facts))
+    if visitor.may("train"):
+        link("train", t("Train a model with it"), icon=":material/model_training:", data=version.reference)
+
+
+def _profile(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    with st.spinner(visitor.t("Loading…")):
+        profile = visitor.client.datasets.profile(found.name, version.version)
+    show_profile(profile, visitor.t)
+
+
+def _findings(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t = visitor.t
+    said = visitor.client.datasets.findings(found.name, version.version)
+    show_findings(said.findings, t)
+    if visitor.may("dataset:write"):
+        offer_mending(visitor, found, version)
+    sources = visitor.client.datasets.version(found.name, version.version).sources
+    for split, detected in said.detected.items():
+        name = sources[split].file if split in sources else split
+        with st.expander(t("How {file} was read", file=plain(name)), icon=":material/table_view:"):
+            show_detected(detected, t)
+
+
+def _rows(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t = visitor.t
+    there: list[Split] = [split for split in get_args(Split) if split in version.splits]
+    split = st.pills(
+        t("Rows of"), there, format_func=lambda one: t(_SPLITS.get(one or "", one or "")), key="data_rows_split"
+    )
+    pager = Pager("data_rows", (found.name, version.version, split))
+    with st.spinner(t("Loading…")):
+        page = visitor.client.datasets.rows_page(
+            found.name, version.version, split=split, limit=ROWS_A_PAGE, cursor=pager.cursor
+        )
+    st.dataframe(
+        [
+            {
+                t("Row"): row.row,
+                t("Rows of"): t(_SPLITS.get(row.split, row.split)),
+                t("Label"): row.label,
+                t("Text"): row.text + (" …" if row.is_cut else ""),
+            }
+            for row in page.items
+        ],
+        hide_index=True,
+        column_config={t("Text"): st.column_config.TextColumn(width="large")},
+    )
+    pager.draw(page, t)
+    st.caption(t("That you looked at these rows is recorded."))
+
+
+def _differences(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t = visitor.t
+    others = [one.version for one in reversed(found.versions) if one.version != version.version]
+    if not others:
+        st.caption(t("There is one version. Store another file under this name, and see here what changed."))
+        return
+    before = next((number for number in others if number < version.version), others[0])
+    old = st.selectbox(t("Compared with version"), others, index=others.index(before), width=240)
+    with st.spinner(t("Comparing…")):
+        diff = visitor.client.datasets.diff(found.name, old, version.version, limit=MAX_DIFF_ROWS)
+    show_diff(diff, t)
+
+
+def _download(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t = visitor.t
+    st.markdown(t("A file with text, label and split of every row."))
+    kind: ExportFormat = st.segmented_control(
+        t("Format"), list(get_args(ExportFormat)), default="csv", required=True, key="data_export_format"
+    )
+    name = f"{found.name}-{version.version}.{kind}"
+
+    def fetch() -> bytes:
+        with TemporaryDirectory() as folder:
+            target = Path(folder) / f"rows.{kind}"
+            return visitor.client.datasets.export(found.name, version.version, target, format_=kind).read_bytes()
+
+    st.download_button(
+        t("Download"), fetch, file_name=name, on_click="ignore", icon=":material/download:", type="primary"
+    )
+    st.caption(t("That you took a copy is recorded."))
+
+
+def _sharing(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    t, shares = visitor.t, visitor.client.shares
+    st.subheader(t("Who can see this"), anchor=False)
+    with guarded():
+        sharing(
+            "dataset",
+            shares.of_data_set(found.name),
+            lambda grantee: shares.share_data_set(found.name, grantee),
+            lambda grantee: shares.unshare_data_set(found.name, grantee),
+            t,
+        )
+        st.subheader(t("Delete"), anchor=False)
+        draw_end(visitor, found, version)

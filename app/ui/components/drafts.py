@@ -1,0 +1,133 @@
+"""Files somebody has chosen and not stored yet; they outlive the widgets they came from, and a sign-in that ended."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import streamlit as st
+from pydantic import BaseModel
+
+from app.client.connection import new_key
+from app.client.datasets import Files
+from app.schemas.data_fixes import Remedy
+
+_STATE = "data_draft"
+MAX_NAME_BYTES = 150
+
+
+class Picked(Protocol):
+    """A file as the uploader gives it."""
+
+    name: str
+
+    def getbuffer(self) -> memoryview:
+        """Its bytes."""
+
+
+@dataclass
+class Draft:
+    """Files by split in a folder of their own, how they shall be read and mended, and what was asked about them.
+
+    `answers` and `tasks` are by what was asked; `keys` make each request happen once however often it is sent.
+    """
+
+    folder: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
+    paths: dict[str, Path] = field(default_factory=dict)
+    name: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    remedies: list[tuple[Remedy, str]] = field(default_factory=list)
+    answers: dict[str, BaseModel] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def put(self, split: str, picked: Picked) -> None:
+        """Keep a file as the rows of a split (train, eval, test)."""
+        with self.place(split, picked.name).open("wb") as file:
+            file.write(picked.getbuffer())
+
+    def place(self, split: str, name: str) -> Path:
+        """Where the rows of a split are to be written; the platform sees the last part of the name alone."""
+        folder = Path(self.folder.name) / split
+        folder.mkdir(exist_ok=True)
+        for before in folder.iterdir():
+            before.unlink()
+        self.paths[split] = folder / safe_name(name)
+        return self.paths[split]
+
+    def files(self) -> Files:
+        """As the client takes them."""
+        return Files.model_validate(self.paths)
+
+    def wishes(self, *, mended: bool = True) -> dict[str, Any]:
+        """The fields that every form about the files has."""
+        wanted = {kind: [code for one, code in self.remedies if one == kind] for kind in ("drop", "allow")}
+        kinds = {kind for kind, _ in self.remedies}
+        fixes = {"fix": bool(kinds & {"fix", "drop", "mask"}), "mask": "mask" in kinds, "drop": wanted["drop"]}
+        return {**self.columns, **(fixes if mended else {}), "allow": wanted["allow"]}
+
+    def asked(self, form: BaseModel) -> str:
+        """What a request is about: the form and the files."""
+        stamps = [(split, path.name, path.stat().st_mtime_ns) for split, path in sorted(self.paths.items())]
+        return f"{type(form).__name__} {form.model_dump_json()} {stamps}"
+
+    def key(self, asked: str) -> str:
+        """The idempotency key of a request."""
+        return self.keys.setdefault(asked, new_key())
+
+
+def current() -> Draft | None:
+    """The files at hand, if any."""
+    found = st.session_state.get(_STATE)
+    return found if isinstance(found, Draft) else None
+
+
+def keep(draft: Draft) -> None:
+    """Have these files at hand from now on."""
+    forget()
+    st.session_state[_STATE] = draft
+
+
+def forget() -> None:
+    """Let the files go."""
+    draft = st.session_state.pop(_STATE, None)
+    if isinstance(draft, Draft):
+        draft.folder.cleanup()
+
+
+def safe_name(name: str) -> str:
+    """A file name that is no path, and not too long for a disk."""
+    last = re.split(r"[/\\]", name)[-1].replace("\0", "").strip()
+    if last in ("", ".", ".."):
+        return "file"
+    stem, dot, suffix = last.rpartition(".")
+    if len(last.encode()) <= MAX_NAME_BYTES:
+        return last
+    return _cut(stem or suffix, MAX_NAME_BYTES - 20) + (f"{dot}{_cut(suffix, 19)}" if stem else "")
+
+
+def name_from(filename: str) -> str:
+    """A name for a data set, made of a file's."""
+    stem = safe_name(filename).partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80].strip("-._") or "data"
+
+
+def watched(text: Callable[[int], str]) -> Callable[[int, int | None], None]:
+    """A progress bar for bytes on their way, drawn where it is made; `text` says how many are done."""
+    bar = st.progress(0.0)
+    shown = -1
+
+    def hear(done: int, total: int | None) -> None:
+        nonlocal shown
+        share = min(1.0, done / total) if total else 0.0
+        if int(share * 100) != shown:
+            shown = int(share * 100)
+            bar.progress(share, text=text(done))
+
+    return hear
+
+
+def _cut(text: str, num_bytes: int) -> str:
+    return text.encode()[:num_bytes].decode(errors="ignore")
