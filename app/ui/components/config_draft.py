@@ -43,6 +43,7 @@ class ConfigDraft:
     earlier: Plan | None = None
     was_tried: bool = False
     keys: dict[str, tuple[str, dict[str, Any], float | None]] = field(default_factory=dict)
+    shown: dict[str, tuple[int, Any]] = field(default_factory=dict)
 
     def get(self, key: Key) -> Any:
         """What was chosen for a key; None where nothing was."""
@@ -66,6 +67,20 @@ class ConfigDraft:
             self.fault = (str(getattr(error, "problem", None) or error), mark.line + 1 if mark else 0)
         except (ValueError, TypeError, RecursionError) as error:
             self.fault = (str(error), 0)
+
+    def widget(self, name: str, value: Any) -> str:
+        """The key of the widget that shows a value: another one once the value changed other than by the widget itself.
+
+        A widget begins with the value it is given; one that is there is not disturbed, least of all while it is typed
+        into.
+        """
+        number, before = self.shown.get(name, (0, value))
+        self.shown[name] = (number + (before != value), value)
+        return f"train:{name}:{self.shown[name][0]}"
+
+    def was_typed(self, name: str, value: Any) -> None:
+        """A widget shows the value already: it was chosen there."""
+        self.shown[name] = (self.shown.get(name, (0, value))[0], value)
 
     def key_for(self, wish: str) -> str:
         """The idempotency key of a wish: the same for the same values until it came true, and a moment longer."""

@@ -40,6 +40,11 @@ class Field:
         """What it takes, one schema each."""
         return self.schema.get("anyOf") or [self.schema]
 
+    @property
+    def items(self) -> list[str]:
+        """The words a list is made of; empty where it is none, or of any words."""
+        return list(self.schema.get("items", {}).get("enum", ()))
+
 
 def fields_of(schema: Mapping[str, Any], problems: Mapping[str, str]) -> list[Field]:
     """Every setting of a schema, in declared order; `problems` are by JSON pointer."""
@@ -106,54 +111,53 @@ def _in_columns(fields: list[Field], draft: ConfigDraft, t: Words) -> None:
 def _widget(field: Field, draft: ConfigDraft, t: Words) -> None:
     """The widget that suits a schema, showing what the draft says."""
     label, about = label_and_help(field, t)
-    key, value, default = f"train:{field.name}", draft.get(field.key), field.schema.get("default")
+    shown = _shown(field, draft)
+    key = draft.widget(field.name, shown)
     shared: dict[str, Any] = {"key": key, "help": about, "on_change": _changed, "args": (field, key)}
-    items = field.schema.get("items", {}).get("enum")
     if field.name == "model.name":
-        _show(key, value or default)
-        models = dict.fromkeys([*CATALOG, str(st.session_state[key])])
-        st.selectbox(label, list(models), format_func=_model, accept_new_options=True, **shared)
+        models = list(dict.fromkeys([*CATALOG, shown]))
+        st.selectbox(label, models, models.index(shown), _model, accept_new_options=True, **shared)
     elif "enum" in field.schema:
-        _show(key, default if value is None else value)
-        options = dict.fromkeys([*field.schema["enum"], st.session_state[key]])
-        st.selectbox(label, list(options), **shared)
+        options = list(dict.fromkeys([*field.schema["enum"], shown]))
+        st.selectbox(label, options, options.index(shown), **shared)
     elif field.schema.get("type") == "boolean":
-        _show(key, value if isinstance(value, bool) else bool(default))
-        st.toggle(label, **shared)
-    elif items:
-        _show(key, [str(one) for one in value] if isinstance(value, list) else default or _all_or_none(field))
-        st.multiselect(label, list(dict.fromkeys([*items, *st.session_state[key]])), **shared)
+        st.toggle(label, shown, **shared)
+    elif field.items:
+        st.multiselect(label, list(dict.fromkeys([*field.items, *shown])), shown, **shared)
     elif "const" in field.schema:
         st.text_input(label, as_text(field.schema["const"]), disabled=True, help=about)
     else:
-        _show(key, as_text(value))
-        st.text_input(label, placeholder=as_text(default) or t("none"), **shared)
+        usual = as_text(field.schema.get("default"))
+        st.text_input(label, shown, placeholder=usual or t("none"), **shared)
+
+
+def _shown(field: Field, draft: ConfigDraft) -> Any:
+    """What a widget shows of what was chosen; of what it cannot show, the default, and the problem stands below."""
+    value, default = draft.get(field.key), field.schema.get("default")
+    if field.schema.get("type") == "boolean":
+        return value if isinstance(value, bool) else bool(default)
+    if field.items:
+        usual = default or (field.items if field.schema.get("minItems") else [])
+        return [str(one) for one in value] if isinstance(value, list) else usual
+    if "enum" in field.schema or field.name == "model.name":
+        return as_text(default if value is None else value)
+    return as_text(value)
 
 
 def _changed(field: Field, key: str) -> None:
     """What was typed goes to the draft at once, whatever becomes of this page."""
-    value = st.session_state[key]
+    draft, value = current(), st.session_state[key]
     if isinstance(value, str):
         kinds = [str(branch.get("type", "string")) for branch in field.branches]
         words = [str(word) for branch in field.branches for word in _words(branch)]
         value = from_text(value, kinds, words)
     is_usual = isinstance(value, bool | str) and value == field.schema.get("default")
-    current().put(field.key, None if is_usual else value)
+    draft.put(field.key, None if is_usual else value)
+    draft.was_typed(field.name, _shown(field, draft))
 
 
 def _words(branch: Mapping[str, Any]) -> list[Any]:
     return [branch["const"]] if "const" in branch else list(branch.get("enum", ()))
-
-
-def _all_or_none(field: Field) -> list[str]:
-    """A list without a default in the schema: one that must not be empty has all there is."""
-    return list(field.schema["items"]["enum"]) if field.schema.get("minItems") else []
-
-
-def _show(key: str, value: Any) -> None:
-    """Have a widget show a value; one that does already is left alone, so that nobody is disturbed while typing."""
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
 
 
 def _model(name: str) -> str:

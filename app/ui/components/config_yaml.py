@@ -8,20 +8,21 @@ from app.ui.components.config_draft import ConfigDraft, current, forget
 from app.ui.components.states import plain
 from app.ui.words import Words
 
-_KEY = "train:yaml"
+_NAME = "yaml"
 _PLACEHOLDER = "data:\n  train: reviews@1\nlora:\n  r: 8"
 
 
 def yaml_editor(draft: ConfigDraft, check: ConfigCheck, elsewhere: list[tuple[str, str]], t: Words) -> None:
     """The text, and what is wrong with it: where it cannot be read, and problems (`elsewhere`) that no field shows."""
-    if st.session_state.get(_KEY) != draft.text:
-        st.session_state[_KEY] = draft.text
+    key = draft.widget(_NAME, draft.text)
     st.text_area(
         t("The same as YAML"),
-        key=_KEY,
+        draft.text,
+        key=key,
         height=240,
         placeholder=_PLACEHOLDER,
         on_change=_typed,
+        args=(key,),
         help=t("Only what was chosen; all else is as the platform has it. What you change here changes the form."),
     )
     if draft.fault:
@@ -45,5 +46,7 @@ def yaml_editor(draft: ConfigDraft, check: ConfigCheck, elsewhere: list[tuple[st
             st.code(yaml.safe_dump(check.config.as_dict(), sort_keys=False, allow_unicode=True), language="yaml")
 
 
-def _typed() -> None:
-    current().take_text(st.session_state[_KEY])
+def _typed(key: str) -> None:
+    draft = current()
+    draft.take_text(st.session_state[key])
+    draft.was_typed(_NAME, draft.text)

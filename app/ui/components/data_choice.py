@@ -14,56 +14,65 @@ from app.ui.context import Visitor
 MAX_LISTED = 200
 """Names in the box; whoever has more types the name."""
 TRAIN = ("data", "train")
-_NAME, _VERSION = "train:dataset", "train:version"
+_NAME, _VERSION = "dataset", "version"
 
 
-def choose_data(visitor: Visitor, draft: ConfigDraft, problem: str) -> bool:
+def stored_names(client: Client, draft: ConfigDraft) -> tuple[list[str], bool]:
+    """The data sets there are, and whether there are more; the only one there is counts as chosen."""
+    page = client.datasets.page(limit=MAX_LISTED)
+    names = [item.name for item in page.items if item.latest is not None]
+    if len(names) == 1 and draft.get(TRAIN) is None and not draft.text.strip():
+        _take(client, names[0])
+    return names, page.next is not None
+
+
+def choose_data(visitor: Visitor, draft: ConfigDraft, names: list[str], problem: str, *, has_more: bool) -> bool:
     """The boxes for data set and version; False where there is nothing to choose from."""
     t = visitor.t
-    page = visitor.client.datasets.page(limit=MAX_LISTED)
-    names = [item.name for item in page.items if item.latest is not None]
     if not names and not draft.get(TRAIN):
         empty(t("You have no data set yet."), t("Upload a table of texts and labels first."), ":material/database:")
         link("data", t("Upload data"), icon=":material/upload_file:")
         return False
-    if draft.get(TRAIN) is None and len(names) == 1:
-        _take(visitor.client, names[0])
     chosen, _, number = str(draft.get(TRAIN) or "").partition("@")
     label, about = FIELDS["data.train"]
     wide, narrow = st.columns([2, 1], gap="medium")
+    options = list(dict.fromkeys([*names, *([chosen] if chosen else [])]))
+    key = draft.widget(_NAME, chosen)
     with wide:
-        _show(_NAME, chosen or None)
         st.selectbox(
             t(label),
-            list(dict.fromkeys([*names, *([chosen] if chosen else [])])),
+            options,
+            options.index(chosen) if chosen else None,
             help=f"{t(about)}  \n`data.train`",
             placeholder=t("Choose a data set"),
-            accept_new_options=page.next is not None,
-            key=_NAME,
+            accept_new_options=has_more,
+            key=key,
             on_change=_name_changed,
-            args=(visitor.client,),
+            args=(visitor.client, key),
         )
     if chosen:
         with guarded():
-            _choose_version(visitor, visitor.client.datasets.show(chosen), number, narrow)
+            _choose_version(visitor, draft, visitor.client.datasets.show(chosen), number, narrow)
     show_problem(problem)
     return True
 
 
 def _choose_version(
-    visitor: Visitor, found: DatasetView, number: str, place: st.delta_generator.DeltaGenerator
+    visitor: Visitor, draft: ConfigDraft, found: DatasetView, number: str, place: st.delta_generator.DeltaGenerator
 ) -> None:
     t = visitor.t
     newest_first = [str(version.version) for version in reversed(found.versions)]
+    options = list(dict.fromkeys([*newest_first, *([number] if number else [])]))
+    key = draft.widget(_VERSION, (found.name, number))
     with place:
-        _show(_VERSION, number or None)
         st.selectbox(
             t("Version"),
-            list(dict.fromkeys([*newest_first, *([number] if number else [])])),
+            options,
+            options.index(number) if number else None,
             help=t("The newest is first. A version never changes, so a run can be repeated on it."),
-            key=_VERSION,
+            key=key,
             on_change=_version_changed,
-            args=(found.name,),
+            args=(found.name, key),
         )
     version = next((one for one in found.versions if str(one.version) == number), None)
     if version is not None:
@@ -73,14 +82,17 @@ def _choose_version(
         st.caption(f"{t('{rows} rows', rows=t.number(version.rows))} · {t('Labels: {names}', names=labels)}{rest}")
 
 
-def _name_changed(client: Client) -> None:
-    name = st.session_state[_NAME]
+def _name_changed(client: Client, key: str) -> None:
+    name = st.session_state[key]
     if name:
         _take(client, name)
+        current().was_typed(_NAME, name)
 
 
-def _version_changed(name: str) -> None:
-    current().put(TRAIN, f"{name}@{st.session_state[_VERSION]}")
+def _version_changed(name: str, key: str) -> None:
+    number = st.session_state[key]
+    current().put(TRAIN, f"{name}@{number}")
+    current().was_typed(_VERSION, (name, number))
 
 
 def _take(client: Client, name: str) -> None:
@@ -91,8 +103,3 @@ def _take(client: Client, name: str) -> None:
     draft.put(TRAIN, newest.reference if newest else name)
     if draft.get(("experiment_name",)) is None:
         draft.put(("experiment_name",), name)
-
-
-def _show(key: str, value: str | None) -> None:
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value

@@ -11,11 +11,13 @@ from app.ui.words import Words
 def show_plan(found: Mapping[str, Any], t: Words, before: Mapping[str, Any] | None = None) -> None:
     """Time, memory and steps, against those of another plan where one is given; then each choice with its reason."""
     old = before or {}
-    with st.container(horizontal=True, gap="large"):
+    left, right = st.columns(2)
+    with left:
         _number(t("Time"), found, old, "estimated_seconds", t.duration)
-        _number(t("Memory"), found, old, "estimated_memory_bytes", t.size)
         _number(t("Steps"), found, old, "total_steps", t.number)
-        st.metric(t("Runs on"), str(found.get("device") or "–").upper(), width="content")
+    with right:
+        _number(t("Memory"), found, old, "estimated_memory_bytes", t.size)
+        st.metric(t("Runs on"), str(found.get("device") or "–").upper())
     decisions = found.get("decisions") or []
     if decisions:
         with st.expander(t("What was chosen for you, and why"), icon=":material/tune:"):
@@ -34,7 +36,7 @@ def _number(label: str, found: Mapping[str, Any], old: Mapping[str, Any], name: 
     change = None
     if isinstance(earlier, int | float) and earlier and words(value) != words(earlier):
         change = f"{'+' if value > earlier else '−'}{words(abs(value - earlier))}"
-    st.metric(label, words(value), delta=change, delta_color="off", width="content")
+    st.metric(label, words(value), delta=change, delta_color="off")
 
 
 def _short(value: Any) -> str:

@@ -6,12 +6,12 @@ from app.domain.errors import Conflict, PlatformError, TooManyRequests
 from app.domain.task import TaskKind, TaskState
 from app.schemas.tasks import RunResult, TaskView
 from app.ui.components.curves import Plot, show_numbers, show_plot
-from app.ui.components.links import link
+from app.ui.components.links import here, link
 from app.ui.components.plan_view import show_plan
 from app.ui.components.run_plots import learning_plots, machine_plots
 from app.ui.components.states import guarded, plain
 from app.ui.components.stepper import stepper
-from app.ui.components.task_words import KINDS, STAGES, show_failure, show_state
+from app.ui.components.task_words import KINDS, progress_text, show_failure, show_state
 from app.ui.components.watched import Watched
 from app.ui.context import Visitor
 
@@ -22,12 +22,12 @@ _KEY = "watched"
 def draw_task(visitor: Visitor, task_id: str) -> None:
     """One task's page; asks for news only while there can be any."""
     t = visitor.t
-    link("tasks", t("All tasks"), icon=":material/arrow_back:")
+    here(t("All tasks"), "tasks:all", ":material/arrow_back:")
     task = visitor.client.tasks.show(task_id)
     title, actions = st.columns([5, 2], vertical_alignment="bottom")
     title.title(plain(task.experiment or t(KINDS[task.kind])), anchor=False)
     if visitor.may("task:control"):
-        with actions, guarded():
+        with actions, st.container(horizontal=True, horizontal_alignment="right"), guarded():
             _actions(visitor, task)
     every = None if task.status.is_final else SECONDS_BETWEEN_LOOKS
     st.fragment(_watch, run_every=every)(visitor, task_id, is_live=every is not None)
@@ -89,10 +89,7 @@ def _standing(task: TaskView, visitor: Visitor) -> None:
         if task.kind is TaskKind.TRAIN:
             stepper(task, t)
         if not task.status.is_final:
-            parts = [t(STAGES[task.stage]), t.percent(task.progress, 0)]
-            if task.eta_seconds is not None and task.status is TaskState.STARTED:
-                parts.append(t("about {time} left", time=t.duration(task.eta_seconds)))
-            st.progress(task.progress, text=" · ".join(parts))
+            st.progress(task.progress, text=progress_text(task, t))
         if task.status is TaskState.PENDING:
             st.caption(t("It begins as soon as a worker is free. You may close this page; it goes on by itself."))
 

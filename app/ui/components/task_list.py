@@ -5,9 +5,9 @@ import streamlit as st
 from app.domain.task import TaskKind, TaskState
 from app.schemas.paging import Page
 from app.schemas.tasks import TaskItem
-from app.ui.components.links import link
+from app.ui.components.links import here, link
 from app.ui.components.states import empty, guarded, plain
-from app.ui.components.task_words import FAILURES, KINDS, STAGES, STATES, show_state
+from app.ui.components.task_words import FAILURES, KINDS, STATES, progress_text, show_state
 from app.ui.context import Visitor
 
 SECONDS_BETWEEN_LOOKS = 3.0
@@ -81,7 +81,7 @@ def _row(item: TaskItem, visitor: Visitor) -> None:
     with st.container(border=True):
         name, state, standing = st.columns([4, 2, 4], vertical_alignment="center")
         with name:
-            link("tasks", item.experiment or t(KINDS[item.kind]), task=item.task_id)
+            here(item.experiment or t(KINDS[item.kind]), f"tasks:{item.task_id}", task=item.task_id)
             owner = [plain(item.owner)] if item.owner and item.owner != visitor.me.username else []
             st.caption(" · ".join([t(KINDS[item.kind]), t.ago(item.created_at), *owner]))
         with state:
@@ -98,10 +98,7 @@ def _standing(item: TaskItem, visitor: Visitor) -> None:
     elif item.status.is_final and item.started_at and item.finished_at:
         st.caption(t("took {time}", time=t.duration((item.finished_at - item.started_at).total_seconds())))
     elif item.status is TaskState.STARTED:
-        parts = [t(STAGES[item.stage]), t.percent(item.progress, 0)]
-        if item.eta_seconds is not None:
-            parts.append(t("about {time} left", time=t.duration(item.eta_seconds)))
-        st.progress(item.progress, text=" · ".join(parts))
+        st.progress(item.progress, text=progress_text(item, t))
 
 
 def _pager(page: Page[TaskItem], visitor: Visitor) -> None:

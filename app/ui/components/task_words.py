@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.domain.task import Stage, TaskKind, TaskState
+from app.schemas.tasks import TaskItem, TaskView
 from app.ui.components.states import plain
 from app.ui.words import N_, Words
 
@@ -50,6 +51,16 @@ def show_state(state: TaskState, t: Words) -> None:
     """The state as a small mark: its word, its colour and its sign say the same."""
     word, colour, icon = STATES[state]
     st.badge(t(word), icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def progress_text(task: TaskView | TaskItem, t: Words) -> str:
+    """What a task is doing, how far it is and how long it will take."""
+    is_running = task.status is TaskState.STARTED
+    stage = t("Starting") if is_running and task.stage is Stage.QUEUED else t(STAGES[task.stage])
+    parts = [stage, t.percent(task.progress, 0)]
+    if task.eta_seconds is not None and is_running and task.stage is not Stage.QUEUED:
+        parts.append(t("about {time} left", time=t.duration(task.eta_seconds)))
+    return " · ".join(parts)
 
 
 def show_failure(code: str, detail: str | None, t: Words, *, stopped: bool = False) -> None:

@@ -10,7 +10,7 @@ from app.ui.components.config_draft import ConfigDraft
 from app.ui.components.config_form import basic_form, expert_form, fields_of
 from app.ui.components.config_plan import plan_part
 from app.ui.components.config_yaml import yaml_editor
-from app.ui.components.data_choice import TRAIN, choose_data
+from app.ui.components.data_choice import TRAIN, choose_data, stored_names
 from app.ui.components.links import go
 from app.ui.components.states import guarded, plain
 from app.ui.context import Visitor
@@ -28,13 +28,17 @@ def draw(visitor: Visitor) -> None:
         raise Forbidden("this account may not train")
     draft = config_draft.current()
     _take_from_address(draft)
+    names, has_more = stored_names(visitor.client, draft)
     check = _check(visitor, draft)
     problems = {problem.pointer: problem.detail for problem in check.problems}
     if not draft.was_tried and draft.get(TRAIN) is None:
         problems.pop("/data/train", None)  # nobody has been asked yet
     form, side = st.columns([3, 2], gap="large")
     with form:
-        shown, can_go = _form(visitor, draft, problems)
+        view = _view(visitor)
+        can_go = choose_data(visitor, draft, names, problems.get("/data/train", ""), has_more=has_more)
+        fields = fields_of(visitor.client.config.schema(), problems)
+        shown = {"/data/train", *(expert_form if view == EXPERT else basic_form)(fields, draft, t)}
     with side:
         with st.container(border=True):
             _before_the_start(visitor, draft, check, can_go=can_go)
@@ -60,10 +64,9 @@ def _check(visitor: Visitor, draft: ConfigDraft) -> ConfigCheck:
         return ConfigCheck(valid=False, config=None, problems=problems, warnings=[])
 
 
-def _form(visitor: Visitor, draft: ConfigDraft, problems: dict[str, str]) -> tuple[set[str], bool]:
-    """The fields; which pointers they show, and whether there is data to train on."""
+def _view(visitor: Visitor) -> str:
     t = visitor.t
-    view = st.segmented_control(
+    return st.segmented_control(
         t("Settings"),
         [BASIC, EXPERT],
         default=BASIC,
@@ -73,10 +76,6 @@ def _form(visitor: Visitor, draft: ConfigDraft, problems: dict[str, str]) -> tup
         persist_state="session",
         label_visibility="collapsed",
     )
-    can_go = choose_data(visitor, draft, problems.get("/data/train", ""))
-    fields = fields_of(visitor.client.config.schema(), problems)
-    shown = (expert_form if view == EXPERT else basic_form)(fields, draft, t)
-    return {*shown, "/data/train"}, can_go
 
 
 def _before_the_start(visitor: Visitor, draft: ConfigDraft, check: ConfigCheck, *, can_go: bool) -> None:
