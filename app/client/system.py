@@ -2,10 +2,11 @@
 
 from app.client.endpoint import Endpoint, Noun, endpoint
 from app.schemas.health import Health, Readiness
+from app.schemas.monitor import MonitorView
 
 
 class System(Noun):
-    """`/health`, `/ready` and `/metrics`."""
+    """`/health`, `/ready`, `/metrics` and `/monitor`."""
 
     @endpoint("GET", "/health")
     def health(self, at: Endpoint) -> Health:
@@ -21,3 +22,8 @@ class System(Noun):
     def metrics(self, at: Endpoint) -> str:
         """Counters and gauges in the text format of Prometheus."""
         return at().as_(str)
+
+    @endpoint("GET", "/monitor")
+    def monitor(self, at: Endpoint) -> MonitorView:
+        """Workers, what waits, what runs and how fast; for administrators."""
+        return at().as_(MonitorView)

@@ -186,6 +186,7 @@ CASES: dict[str, Case] = {
     "GET /health": Case(_at("/health")),
     "GET /ready": Case(_at("/ready")),
     "GET /metrics": Case(_at("/metrics")),
+    "GET /monitor": Case(_at("/monitor")),
     "POST /logout": Case(_at("/logout"), allowed=204),
     "GET /me": Case(_at("/me")),
     "PUT /me/password": Case(_at("/me/password", json=PASSWORDS), allowed=204),

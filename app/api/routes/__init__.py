@@ -12,6 +12,7 @@ from app.api.routes import (
     experiments,
     health,
     me,
+    monitor,
     plan,
     predictions,
     shares,
@@ -36,6 +37,7 @@ ROUTERS: list[APIRouter] = [
     artifacts.router,
     predictions.router,
     health.router,
+    monitor.router,
     shares.router,  # before datasets: /datasets/{name}/shares is no version of a name
     datasets.router,
 ]

@@ -24,7 +24,12 @@ def heard(session: Session, worker_id: str, kinds: Sequence[TaskKind], devices: 
 
 def offered(session: Session, kind: TaskKind) -> set[str] | None:
     """The devices on which live workers do a kind of work; None where no worker that does it is alive."""
-    now = utc_now()
-    alive = session.scalars(select(WorkerRow).where(WorkerRow.heard_at.between(now - ALIVE, now + ALIVE)))
-    devices = [row.devices for row in alive if kind in row.kinds]
+    devices = [row.devices for row in alive(session) if kind in row.kinds]
     return {device for some in devices for device in some} if devices else None
+
+
+def alive(session: Session) -> list[WorkerRow]:
+    """The workers that live."""
+    now = utc_now()
+    living = select(WorkerRow).where(WorkerRow.heard_at.between(now - ALIVE, now + ALIVE))
+    return list(session.scalars(living.order_by(WorkerRow.id)))
