@@ -25,6 +25,8 @@ __all__ = ["Database", "Session", "open_database"]
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
+IDLE_WRITER_SECONDS = 20
+"""A writer of PostgreSQL that says nothing for so long is cut off, before those that wait for it give up."""
 CONNECTIONS = 40
 """Of one process to PostgreSQL at most: one for each thread that answers requests."""
 WRITERS_LOCK, MIGRATION_LOCK = 7010302, 7010303
@@ -62,6 +64,8 @@ class Database:
             session.begin(),
         ):
             if alone and self._is_postgresql:
+                # A process that stands still in the middle of a write (SIGSTOP, a frozen machine) would keep all out.
+                session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_WRITER_SECONDS}s'"))
                 session.execute(text(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"))
             yield session
 
@@ -108,7 +112,7 @@ def _postgresql_fault(url: URL, cause: BaseException) -> PlatformError | None:
     kinds = {kind.__name__ for kind in type(cause).__mro__}
     if state == "53100":
         return _full(shown, reason)
-    if state in ("55P03", "40001", "40P01"):
+    if state in ("55P03", "40001", "40P01", "25P03"):
         return _busy(shown, "others write to it; try again")
     if "DataError" in kinds:
         return InvalidInput(f"a value cannot be stored: {reason.splitlines()[0]}", code="input.not_storable")

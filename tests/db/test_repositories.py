@@ -231,6 +231,26 @@ def test_a_reader_sees_one_state_of_the_database(database: Database) -> None:
         assert experiments.names(session) == before == []
 
 
+def test_a_writer_that_stands_still_does_not_keep_others_out_of_postgresql(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "IDLE_WRITER_SECONDS", 1)
+    database = open_database(postgresql_url)
+
+    def stand_still() -> None:
+        with database.write() as frozen:
+            add(frozen, "a")
+            with database.write() as session:
+                add(session, "b")
+            experiments.names(frozen)
+
+    with pytest.raises(StorageError) as caught:
+        stand_still()
+    assert caught.value.code == "storage.busy"
+    with database.read() as session:
+        assert experiments.names(session) == ["b"]
+
+
 def test_a_value_postgresql_cannot_store_is_the_senders_fault(postgresql_url: str) -> None:
     with pytest.raises(InvalidInput) as caught, open_database(postgresql_url).write() as session:
         add(session, "a\x00b")
