@@ -26,6 +26,23 @@ class Place(NamedTuple):
 
 SECTIONS: dict[str, tuple[Place, ...]] = {
     "": (Place("home", N_("Home"), ":material/home:", "account", pages.home.draw),),
+    N_("Work"): (
+        Place("data", N_("Data"), ":material/database:", "dataset:read", pages.data.draw),
+        Place("train", N_("Train"), ":material/model_training:", "train", pages.train.draw),
+        Place("tasks", N_("Tasks"), ":material/checklist:", "task:read", pages.tasks.draw),
+        Place("experiments", N_("Experiments"), ":material/science:", "experiment:read", pages.experiments.draw),
+    ),
+    N_("Installation"): (
+        Place("monitor", N_("Monitor"), ":material/monitor_heart:", "metrics:read", pages.monitor.draw),
+        Place(
+            "administration",
+            N_("Administration"),
+            ":material/admin_panel_settings:",
+            "users:manage",
+            pages.administration.draw,
+        ),
+    ),
+    N_("You"): (Place("account", N_("Your account"), ":material/person:", "account", pages.account.draw),),
 }
 
 

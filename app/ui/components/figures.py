@@ -45,7 +45,7 @@ def intervals(
     """
     row = alt.Y(field=names["row"], type="nominal", sort=None, title=None, axis=alt.Axis(labelLimit=220))
     scale = alt.Scale(domain=[0, 1])
-    percent = alt.Axis(format="%")
+    percent = alt.Axis(format="%", tickCount=5)
     base = _chart(rows)
     tips = [_tip(names["row"], "nominal")] + [
         alt.Tooltip(field=names[one], type="quantitative", format=".1%") for one in ("value", "low", "high")

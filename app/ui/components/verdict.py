@@ -1,6 +1,7 @@
 """Whether a run is any good: scores with their intervals against the baseline, and where it fails."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import streamlit as st
@@ -110,13 +111,15 @@ def _verdict(found: dict[str, Any], t: Words) -> None:
         tile.metric(
             t(title),
             measures.score(found, name, t),
-            delta=t("95 % interval: {between}", between=between) if between else None,
+            delta=between or None,
             delta_color="off",
             delta_arrow="off",
             help=t(meaning),
             border=True,
             height="stretch",
         )
+    if found.get("accuracy_ci95"):
+        st.caption(t("Below a score is its 95 % interval: what it would be on other rows like these."))
     if found.get("majority_baseline") is not None:
         st.caption(
             t(
@@ -154,9 +157,13 @@ def _confusion(measured: dict[str, Any], name: str, t: Words) -> None:
         "rows": t("Rows"),
         "share": t("Share of the given label"),
     }
+    cells = {(row, column): count for row, column, count in measured["confusion"]}
+    if len(labels) <= figures.MAX_COUNTED_LABELS:
+        every = range(len(labels))
+        cells = {cell: cells.get(cell, 0) for cell in product(every, every)}
     numbers = [
         _row(columns, labels[row], labels[column], count, count / max(1, given[labels[row]]))
-        for row, column, count in measured["confusion"]
+        for (row, column), count in cells.items()
     ]
     left, right = st.columns([3, 2], gap="large")
     with left:
