@@ -1,9 +1,42 @@
-"""The first page one sees."""
+"""The first page one sees: three steps for newcomers; then what runs, what has ended, what needs somebody."""
 
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.api_runs import Runs
+from tests.api_server import ApiServer
 from tests.ui.conftest import Visit
 
 
-def test_home_greets_whoever_is_signed_in(visit: Visit) -> None:
-    page = visit("home")
+@pytest.fixture
+def runs(api_server: ApiServer) -> Runs:
+    return Runs(api_server.platform)
+
+
+def words(page: AppTest) -> str:
     assert not page.exception
-    assert page.title[0].value == "Home"
+    kinds = ("title", "subheader", "markdown", "caption")
+    return "\n".join(str(element.value) for kind in kinds for element in page.get(kind)).replace("\\", "")
+
+
+def test_newcomers_are_shown_three_steps(visit: Visit) -> None:
+    shown = words(visit("home"))
+    assert all(step in shown for step in ("1. Bring your texts", "2. Train", "3. See how good it is"))
+    assert "examples/reviews_train.csv" in shown
+
+
+def test_whoever_may_not_train_is_not_asked_to(visit: Visit) -> None:
+    assert "Bring your texts" not in words(visit("home", "viewer"))
+
+
+def test_what_runs_ended_and_failed_is_there_at_a_glance(visit: Visit, runs: Runs) -> None:
+    visit("home")
+    runs.add("done-001", accuracy=0.875)
+    runs.add("busy-001", state="STARTED")
+    runs.add("lost-001", state="FAILURE")
+    runs.add("theirs-001", owner=None, state="STARTED")
+    page = visit("home")
+    shown = words(page)
+    assert "Bring your texts" not in shown
+    assert "87.5%" in shown
+    assert [one.label for one in page.get("page_link")] == ["busy\\-001", "lost\\-001", "done\\-001"]

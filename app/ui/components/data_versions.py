@@ -13,7 +13,7 @@ from app.ui.components.data_changes import show_diff
 from app.ui.components.data_end import draw_end
 from app.ui.components.data_mend import offer_mending
 from app.ui.components.findings import show_detected, show_findings
-from app.ui.components.links import link
+from app.ui.components.links import here, link
 from app.ui.components.paging import Pager
 from app.ui.components.profile_plots import show_profile
 from app.ui.components.sharing import sharing
@@ -30,7 +30,7 @@ Part = Callable[[Visitor, DatasetView, VersionItem], None]
 def draw_data_set(visitor: Visitor, name: str) -> None:
     """Draw the version that the address names, else the newest."""
     t = visitor.t
-    link("data", t("All data sets"), icon=":material/arrow_back:")
+    here(t("All data sets"), "data_back", icon=":material/arrow_back:")
     st.title(plain(name), anchor=False)
     found = visitor.client.datasets.show(name)
     if not found.versions:
@@ -39,19 +39,32 @@ def draw_data_set(visitor: Visitor, name: str) -> None:
         return
     version = _choose_version(visitor, found)
     _summary(visitor, found, version)
-    parts: dict[str, Part] = {
-        t("Overview"): _profile,
-        t("Findings"): _findings,
-        t("Rows"): _rows,
-        t("Differences"): _differences,
-        t("Download"): _download,
-        t("Sharing and deleting"): _sharing,
+    _draw_parts(visitor, found, version)
+
+
+def _draw_parts(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
+    """Tabs of which the open one alone is fetched; the address names it."""
+    parts: dict[str, tuple[str, Part]] = {
+        "overview": (N_("Overview"), _profile),
+        "findings": (N_("Findings"), _findings),
+        "rows": (N_("Rows"), _rows),
+        "differences": (N_("Differences"), _differences),
+        "download": (N_("Download"), _download),
+        "sharing": (N_("Sharing and deleting"), _sharing),
     }
-    tabs = st.tabs(list(parts), key=f"data_part_{name}", on_change="rerun")
-    for tab, part in zip(tabs, parts.values(), strict=True):
+    names = {visitor.t(title): part for part, (title, _) in parts.items()}
+    asked = st.query_params.get("part", "overview")
+    opened = visitor.t(parts[asked][0]) if asked in parts else None
+    key = f"data_part_{found.name}"
+
+    def remember() -> None:
+        st.query_params["part"] = names[st.session_state[key]]
+
+    tabs = st.tabs(list(names), default=opened, key=key, on_change=remember)
+    for tab, (_, draw) in zip(tabs, parts.values(), strict=True):
         if tab.open:
             with tab, guarded():
-                part(visitor, found, version)
+                draw(visitor, found, version)
 
 
 def _choose_version(visitor: Visitor, found: DatasetView) -> VersionItem:

@@ -1,10 +1,12 @@
 """Files somebody has chosen and not stored yet; they outlive the widgets they came from, and a sign-in that ended."""
 
 import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import streamlit as st
@@ -27,14 +29,19 @@ class Picked(Protocol):
         """Its bytes."""
 
 
+def _new_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="finetune-ui-"))
+
+
 @dataclass
 class Draft:
     """Files by split in a folder of their own, how they shall be read and mended, and what was asked about them.
 
-    `answers` and `tasks` are by what was asked; `keys` make each request happen once however often it is sent.
+    `answers` and `tasks` are by what was asked; `keys` make each request happen once however often it is sent. The
+    folder goes with the draft, or when `let_go` is called.
     """
 
-    folder: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
+    folder: Path = field(default_factory=_new_folder)
     paths: dict[str, Path] = field(default_factory=dict)
     name: str = ""
     columns: dict[str, str] = field(default_factory=dict)
@@ -43,6 +50,9 @@ class Draft:
     tasks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.let_go = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
     def put(self, split: str, picked: Picked) -> None:
         """Keep a file as the rows of a split (train, eval, test)."""
         with self.place(split, picked.name).open("wb") as file:
@@ -50,7 +60,7 @@ class Draft:
 
     def place(self, split: str, name: str) -> Path:
         """Where the rows of a split are to be written; the platform sees the last part of the name alone."""
-        folder = Path(self.folder.name) / split
+        folder = self.folder / split
         folder.mkdir(exist_ok=True)
         for before in folder.iterdir():
             before.unlink()
@@ -94,7 +104,7 @@ def forget() -> None:
     """Let the files go."""
     draft = st.session_state.pop(_STATE, None)
     if isinstance(draft, Draft):
-        draft.folder.cleanup()
+        draft.let_go()
 
 
 def safe_name(name: str) -> str:

@@ -37,7 +37,7 @@ def counts(numbers: Mapping[str, int], what: str, unit: str, key: str, t: Words)
                 alt.Tooltip("share:Q", title=t("Share"), format=".1%"),
             ],
         )
-        .properties(height=70 + ROW_HEIGHT * min(len(rows), MAX_BARS))
+        .properties(height=90 + ROW_HEIGHT * max(3, min(len(rows), MAX_BARS)))
     )
     shown = [{what: row["name"], unit: row["count"], t("Share"): row["share"]} for row in rows]
     figure(chart, shown, key, t)

@@ -7,7 +7,7 @@ from app.ui.components import drafts
 from app.ui.components.data_review import review
 from app.ui.components.data_versions import draw_data_set
 from app.ui.components.drafts import Draft
-from app.ui.components.links import link
+from app.ui.components.links import here
 from app.ui.components.paging import Pager
 from app.ui.components.states import empty, guarded, plain
 from app.ui.context import Visitor
@@ -71,7 +71,7 @@ def _row(visitor: Visitor, item: DatasetItem) -> None:
     with st.container(border=True):
         name, what, whose = st.columns([4, 4, 3], vertical_alignment="center")
         with name:
-            link("data", item.name, icon=":material/database:", dataset=item.name)
+            here(item.name, f"data_open_{item.name}", icon=":material/database:", dataset=item.name)
         if item.latest is None:
             what.caption(t("Its first version is being made."))
         else:
