@@ -10,7 +10,7 @@ from app.schemas.experiments import Comparison, ExperimentView
 from app.schemas.tasks import MetricPoint
 from app.ui.components import figures, measures
 from app.ui.components.curves import Curve, Plot, points_of, show_numbers, show_plot
-from app.ui.components.links import link
+from app.ui.components.links import here
 from app.ui.components.states import guarded
 from app.ui.components.watched import newest_attempt
 from app.ui.context import Visitor
@@ -31,7 +31,7 @@ def draw(visitor: Visitor, names: Sequence[str]) -> None:
     """Draw it; more than ten are too many to tell apart."""
     t, client = visitor.t, visitor.client
     chosen = list(dict.fromkeys(names))[:MAX_COMPARED]
-    link("experiments", t("All experiments"), icon=":material/arrow_back:")
+    here(t("All experiments"), "comparison_back", icon=":material/arrow_back:")
     st.title(t("Compare runs"), anchor=False)
     chosen = _choose(chosen, t)
     if len(chosen) < 2:

@@ -7,7 +7,7 @@ import streamlit as st
 from app.schemas.experiments import ExperimentView
 from app.ui.components import lineage, ownership, run_files, verdict
 from app.ui.components.curves import show_numbers, show_plot
-from app.ui.components.links import link
+from app.ui.components.links import here, link
 from app.ui.components.run_plots import learning_plots
 from app.ui.components.states import empty, guarded, plain
 from app.ui.components.task_words import show_failure, show_state
@@ -19,7 +19,7 @@ from app.ui.words import Words
 def draw(visitor: Visitor, name: str) -> None:
     """Draw it, one part at a time: only the open one is fetched."""
     t, client = visitor.t, visitor.client
-    link("experiments", t("All experiments"), icon=":material/arrow_back:")
+    here(t("All experiments"), "experiment_back", icon=":material/arrow_back:")
     with st.spinner(t("Loading…")):
         view = client.experiments.show(name)
         files = client.artifacts.list(name) if view.state == "SUCCESS" else None

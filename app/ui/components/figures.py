@@ -13,6 +13,7 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 320
 MAX_NAMED_LABELS = 30
 MAX_COUNTED_LABELS = 12
+_FILL, _INK, _INK_ON_DARK = "#3f74f0", "#16181d", "#eceef3"
 
 
 def figure(chart: Chart, numbers: Sequence[Row], name: str, t: Words) -> None:
@@ -50,7 +51,7 @@ def intervals(
     tips = [_tip(names["row"], "nominal")] + [
         alt.Tooltip(field=names[one], type="quantitative", format=".1%") for one in ("value", "low", "high")
     ]
-    bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
+    bars = base.mark_rule(strokeWidth=3, opacity=0.8, color="gray").encode(
         x=alt.X(field=names["low"], type="quantitative", scale=scale, axis=percent, title=names["value"]),
         x2=alt.X2(field=names["high"]),
         y=row,
@@ -83,15 +84,18 @@ def heat_map(rows: Sequence[Row], names: Mapping[str, str], labels: list[str]) -
         alt.Tooltip(field=names["share"], type="quantitative", format=".1%"),
     ]
     base = _chart(rows).encode(x=x, y=y, tooltip=tips)
-    legend = None if len(labels) <= MAX_COUNTED_LABELS else alt.Legend(format="%", orient="right")
-    colour = alt.Color(field=names["share"], type="quantitative", scale=alt.Scale(domain=[0, 1]), legend=legend)
-    cells = base.mark_rect(cornerRadius=3).encode(color=colour)
+    is_counted = len(labels) <= MAX_COUNTED_LABELS
+    legend = None if is_counted else alt.Legend(format="%", orient="right")
+    shade = alt.Scale(domain=[0, 1], range=[0.06, 0.55 if is_counted else 1.0])
+    cells = base.mark_rect(cornerRadius=3, color=_FILL).encode(
+        opacity=alt.Opacity(field=names["share"], type="quantitative", scale=shade, legend=legend)
+    )
     height = min(620, 90 + 64 * len(labels))
-    if legend is not None:
+    if not is_counted:
         return cells.properties(height=height)
-    counts = base.mark_text(fontSize=15, fontWeight="bold").encode(
-        text=alt.Text(field=names["rows"], type="quantitative"),
-        color=alt.condition(alt.datum[names["share"]] > 0.5, alt.value("#ffffff"), alt.value("#16181d")),
+    ink = _INK_ON_DARK if st.context.theme.type == "dark" else _INK
+    counts = base.mark_text(fontSize=15, fontWeight="bold", color=ink).encode(
+        text=alt.Text(field=names["rows"], type="quantitative")
     )
     return alt.layer(cells, counts).properties(height=height)
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.schemas.experiments import ArtifactList, ExperimentView
 from app.ui.components import artifacts
-from app.ui.components.states import empty, plain
+from app.ui.components.states import empty
 from app.ui.context import Visitor
 
 RECEIPT = "receipt.json"
@@ -77,7 +77,7 @@ def _one_file(visitor: Visitor, files: ArtifactList) -> None:
     st.dataframe(rows, hide_index=True)
     by_path = {one.path: one for one in files.items}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        path = st.selectbox(t("One of the files"), list(by_path), format_func=plain, key="experiment_file")
+        path = st.selectbox(t("One of the files"), list(by_path), key="experiment_file")
         chosen = by_path[str(path)]
         st.download_button(
             t("Download"),

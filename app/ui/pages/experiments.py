@@ -20,6 +20,7 @@ PAGE_SIZE = 25
 MAX_EXPORTED = 10_000
 COLUMNS = TITLES | {"owner": N_("Owner")}
 SHOWN_AT_FIRST = ("name", "state", "accuracy", "macro_f1", "dataset", "base_model", "runtime_seconds", "created_at")
+OPENED = "experiments_opened"
 PERCENT = ("accuracy", "macro_f1")
 
 
@@ -46,7 +47,8 @@ def _list(visitor: Visitor) -> None:
         with st.spinner(t("Loading…")):
             page = fetch(where=where, sort=order, limit=PAGE_SIZE, cursor=pager.cursor)
         if page.items:
-            _table(page, columns, f"experiments_{hash((where, order, everyone, pager.cursor))}", t)
+            shown = (where, order, everyone, pager.cursor, st.session_state.get(OPENED, 0))
+            _table(page, columns, f"experiments_{hash(shown)}", t)
             pager.draw(page, t)
             _export(visitor, where, order, everyone=everyone)
         elif where:
@@ -126,21 +128,23 @@ def _table(page: Page[ExperimentItem], columns: list[str], key: str, t: Words) -
 
 
 def _actions(picked: list[str], t: Words) -> None:
-    if not picked:
-        st.caption(t("Click a row to open it, or tick two to ten of them to compare."))
-    elif len(picked) == 1:
-        st.button(t("Open"), icon=":material/open_in_full:", on_click=_set, args=({"run": picked[0]},), type="primary")
-        st.caption(t("Tick another one to compare them."))
-    else:
-        st.button(
-            t("Compare {count} runs", count=len(picked)),
-            icon=":material/compare_arrows:",
-            type="primary",
-            on_click=_set,
-            args=({"compare": picked},),
-            disabled=len(picked) > comparison.MAX_COMPARED,
-            help=t("At most {count} at once.", count=comparison.MAX_COMPARED),
-        )
+    """What can be done with the runs that were ticked."""
+    st.button(
+        t("Open"),
+        icon=":material/open_in_full:",
+        disabled=len(picked) != 1,
+        on_click=_set,
+        args=({"run": picked[0] if picked else ""},),
+    )
+    st.button(
+        t("Compare"),
+        icon=":material/compare_arrows:",
+        type="primary",
+        disabled=not 2 <= len(picked) <= comparison.MAX_COMPARED,
+        on_click=_set,
+        args=({"compare": picked},),
+    )
+    st.caption(t("Click a row to open it, or tick two to {most} of them to compare.", most=comparison.MAX_COMPARED))
 
 
 def _set(query: dict[str, Any]) -> None:
@@ -149,6 +153,8 @@ def _set(query: dict[str, Any]) -> None:
 
 def _go(query: dict[str, Any]) -> None:
     _set(query)
+    # A browser remembers what was chosen in a table of the same key: coming back would lead here again.
+    st.session_state[OPENED] = st.session_state.get(OPENED, 0) + 1
     st.rerun()
 
 
