@@ -123,7 +123,8 @@ def _widget(field: Field, draft: ConfigDraft, t: Words) -> None:
     elif field.schema.get("type") == "boolean":
         st.toggle(label, shown, **shared)
     elif field.items:
-        st.multiselect(label, list(dict.fromkeys([*field.items, *shown])), shown, **shared)
+        options = list(dict.fromkeys([*field.items, *shown]))
+        st.multiselect(label, options, shown, placeholder=t("none"), **shared)
     elif "const" in field.schema:
         st.text_input(label, as_text(field.schema["const"]), disabled=True, help=about)
     else:

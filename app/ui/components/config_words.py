@@ -99,8 +99,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     "training.seed": (N_("Seed"), N_("The same seed on the same machine gives the same model.")),
     "training.device": (N_("Device"), N_("What computes. auto: a GPU where the worker has one.")),
     "training.precision": (
-        N_("Precision"),
-        N_("Of the numbers. auto: whatever is fastest without loss where it runs."),
+        N_("Number format"),
+        N_("How exactly numbers are kept. auto: whatever is fastest without loss where it runs."),
     ),
     "training.num_threads": (N_("CPU threads"), N_("auto: all that the worker gives to one training.")),
     "training.length_buckets": (

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.domain.task import TaskKind, TaskState
-from app.schemas.paging import Page
+from app.schemas.paging import MAX_COUNTED, Page
 from app.schemas.tasks import TaskItem
 from app.ui.components.links import here, link
 from app.ui.components.states import empty, guarded, plain
@@ -112,6 +112,6 @@ def _pager(page: Page[TaskItem], visitor: Visitor) -> None:
         if st.button(t("Older"), icon=":material/chevron_right:", disabled=page.next is None):
             cursors.append(page.next)
             st.rerun()
-        total = t.number(page.total) if page.total is not None else t("more than 10,000")
+        total = t.number(page.total) if page.total is not None else t("more than {number}", number=t.number(MAX_COUNTED))
         first = PAGE_SIZE * (len(cursors) - 1) + 1
         st.caption(t("{first} to {last} of {total}", first=first, last=first + len(page.items) - 1, total=total))
