@@ -24,7 +24,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines over one axis; `digits` are the decimal places of its values."""
+    """Lines over one axis."""
 
     title: str
     x: str
