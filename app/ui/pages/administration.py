@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.domain.errors import Forbidden
 from app.ui.components import accounts, audit_trail
 from app.ui.components.states import guarded
 from app.ui.context import Visitor
@@ -16,6 +17,8 @@ def draw(visitor: Visitor) -> None:
         t("Audit log"): ("audit:read", audit_trail.draw),
     }
     offered = {title: part for title, (permission, part) in parts.items() if visitor.may(permission)}
+    if not offered:
+        raise Forbidden("administration is for administrators")
     tabs = st.tabs(list(offered), key="administration", on_change="rerun")
     for tab, part in zip(tabs, offered.values(), strict=True):
         if tab.open:
