@@ -30,22 +30,27 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 @contextmanager
 def full(disk: Path) -> Iterator[None]:
     """Leave no space on it for as long as the block runs."""
-    space = os.statvfs(disk)
-    used = (space.f_blocks - space.f_bfree) * space.f_frsize
-    _resize(disk, used)
+    _shrink(disk)
     try:
         yield
     finally:
-        _resize(disk, DISK_BYTES)
+        assert _resize(disk, DISK_BYTES) is None
 
 
-def _resize(disk: Path, size: int) -> None:
-    for _ in range(20):
-        done = subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], capture_output=True, check=False)
-        if done.returncode == 0:
+def _shrink(disk: Path) -> None:
+    """Take all free space away; what was written while that was looked up needs another try."""
+    for _ in range(50):
+        space = os.statvfs(disk)
+        reason = _resize(disk, (space.f_blocks - space.f_bfree) * space.f_frsize + 65_536)
+        if reason is None:
             return
-        size += 65_536  # something was written meanwhile
-    raise AssertionError(done.stderr)
+    raise AssertionError(reason)
+
+
+def _resize(disk: Path, size: int) -> bytes | None:
+    """None where it was done, else why not."""
+    done = subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], capture_output=True, check=False)
+    return done.stderr if done.returncode else None
 
 
 def _sockets(folder: str, names: list[str]) -> list[str]:
