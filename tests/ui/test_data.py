@@ -101,6 +101,16 @@ def test_what_is_no_table_is_refused_in_words(visit: Visit, name: str, content: 
     assert "Choose another file" in labels(page)
 
 
+def test_a_file_above_the_limit_is_refused_in_words(
+    visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(api_server.platform.settings), "max_upload_bytes", 1000)
+    page = upload(visit("data"), as_csv(labelled_rows(100)))
+    assert not page.exception
+    assert len(page.error) == 1
+    assert "1,000" in page.error[0].value.replace("\\", "")
+
+
 def test_markup_in_columns_and_texts_is_shown_as_it_is(visit: Visit) -> None:
     rows = [(f"{text} {HOSTILE}", f"{label} {HOSTILE}") for text, label in labelled_rows()]
     content = as_csv(rows).replace(b"text,label", b"text <img src=x onerror=alert(1)>,label **b**")

@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 import streamlit as st
-from pydantic import BaseModel
 
 from app.client.faults import error_of_task
 from app.domain.task import TaskState
@@ -41,12 +40,6 @@ def ask(visitor: Visitor, draft: Draft, form: ValidateForm | AddForm, kind: type
     found = draft.answers[asked]
     assert isinstance(found, kind)
     return found
-
-
-def is_waiting(draft: Draft, form: BaseModel) -> bool:
-    """Whether a worker was asked, and its answer was not fetched yet."""
-    asked = draft.asked(form)
-    return asked in draft.tasks and asked not in draft.answers
 
 
 def _send(

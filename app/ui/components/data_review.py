@@ -80,7 +80,8 @@ def _explain(error: PlatformError, draft: Draft, t: Words) -> None:
     show_error(error, t)
     if draft.columns:
         st.button(t("Find the columns by itself again"), icon=":material/restart_alt:", on_click=draft.columns.clear)
-    _other_files(draft, t)
+    if len(draft.paths) > 1:
+        _other_files(draft, t)
 
 
 def _summary(report: ValidatedFile, t: Words) -> None:

@@ -47,7 +47,7 @@ def _draw_parts(visitor: Visitor, found: DatasetView, version: VersionItem) -> N
     parts: dict[str, tuple[str, Part]] = {
         "overview": (N_("Overview"), _profile),
         "findings": (N_("Findings"), _findings),
-        "rows": (N_("Rows"), _rows),
+        "rows": (N_("The rows"), _rows),
         "differences": (N_("Differences"), _differences),
         "download": (N_("Download"), _download),
         "sharing": (N_("Sharing and deleting"), _sharing),

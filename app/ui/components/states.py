@@ -1,5 +1,6 @@
 """What a page shows in place of what was asked for: signed out, not allowed, not there, no answer, nothing yet."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from app.ui import context
 from app.ui.words import Words
 
 SECONDS_BETWEEN_TRIES = 3.0
+_ADDRESS = re.compile(r"//|www(?=\.)|@(?=[-\w\\]+\.\w)", re.IGNORECASE)
+"""What Markdown would make a link of, escaped or not; an invisible joiner after it keeps it a text."""
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def plain(text: str) -> str:
     """A text that came from elsewhere, so that Markdown shows it as it is."""
     for sign in "\\`*_{}[]()<>#+-!|$~:":
         text = text.replace(sign, f"\\{sign}")
-    return text
+    return _ADDRESS.sub(lambda found: f"{found[0]}\u2060", text)
 
 
 def _signed_out(t: Words) -> None:
