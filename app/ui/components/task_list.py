@@ -112,6 +112,8 @@ def _pager(page: Page[TaskItem], visitor: Visitor) -> None:
         if st.button(t("Older"), icon=":material/chevron_right:", disabled=page.next is None):
             cursors.append(page.next)
             st.rerun()
-        total = t.number(page.total) if page.total is not None else t("more than {number}", number=t.number(MAX_COUNTED))
+        total = (
+            t.number(page.total) if page.total is not None else t("more than {number}", number=t.number(MAX_COUNTED))
+        )
         first = PAGE_SIZE * (len(cursors) - 1) + 1
         st.caption(t("{first} to {last} of {total}", first=first, last=first + len(page.items) - 1, total=total))
