@@ -56,7 +56,7 @@ def show_plot(plot: Plot, t: Words, key: str) -> None:
         ],
     }
     if len(shared) > 1:
-        legend = alt.Legend(title=None, orient="top", symbolType="stroke")
+        legend = alt.Legend(title=None, orient="top", symbolType="stroke", columns=2 if len(shared) > 2 else 0)
         encoding["color"] = alt.Color("name:N", legend=legend, sort=names)
         encoding["strokeDash"] = alt.StrokeDash("name:N", legend=legend, sort=names)
     mark: dict[str, Any] = {"point": {"size": 30}} if len(rows) <= 60 else {}
