@@ -33,7 +33,7 @@ def first_steps(visitor: Visitor) -> None:
         link("train", t("Train a model"), icon=":material/model_training:")
     with third, st.container(border=True, height="stretch"):
         _title(t("3. See how good it is"), is_done=False)
-        st.markdown(t("Scores on rows it has never seen, its worst mistakes, and your own sentences to try."))
+        st.markdown(t("Scores on rows it has never seen, and its worst mistakes."))
         link("experiments", t("Experiments"), icon=":material/science:")
 
 
