@@ -13,7 +13,9 @@ def first_steps(visitor: Visitor) -> None:
     """Draw them; those that are done say so."""
     t = visitor.t
     if not visitor.may("train"):
-        st.markdown(t("What others share with you is below, and under the pages on the left."))
+        st.markdown(t("Here you see what others share with you."))
+        link("data", t("Data"), icon=":material/database:")
+        link("experiments", t("Experiments"), icon=":material/science:")
         return
     has_data = False
     with guarded():
