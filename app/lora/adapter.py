@@ -1,9 +1,11 @@
 """The adapter: attach it to a base model, count it, save it so that plain peft loads it, load it back."""
 
 import errno
+import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,7 +149,7 @@ def save_final_model(
     """Write a standard PEFT adapter, the tokenizer, the label map and `predict.py`; replaces an earlier one whole."""
     temporary = directory.with_name(f".{directory.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    with storage_errors(directory):
+    with written(directory):
         temporary.mkdir(parents=True)
         model.save_pretrained(str(temporary), safe_serialization=True, save_embedding_layers=False)
         tokenizer.save_pretrained(str(temporary))
@@ -227,9 +229,20 @@ def load_saved(saved: SavedAdapter, base_directory: Path) -> PeftModel:
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write tensors as safetensors; StorageError when the disk refuses."""
+    with written(path):
+        save_file(dict(tensors), path)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """As `storage_errors`, for writers in Rust too, which raise kinds of their own (tokenizers a plain Exception)."""
     with storage_errors(path):
         try:
-            save_file(dict(tensors), path)
-        except SafetensorError as error:
-            number = errno.ENOSPC if "os error 28" in str(error).lower() else errno.EIO
-            raise OSError(number, str(error)) from error
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None and not isinstance(error, SafetensorError):
+                raise
+            raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error

@@ -1,5 +1,6 @@
 """Base models of every kind: heads, targets, saving, and adapters made elsewhere."""
 
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.domain.errors import ModelUnusable
-from app.lora.adapter import load_saved, read_saved
+from app.domain.errors import ModelUnusable, StorageError
+from app.lora.adapter import load_saved, read_saved, save_final_model
 from app.lora.base_model import load_base
 from app.lora.inference import predict_logits
 from app.models.base_models import locate
@@ -71,3 +72,20 @@ def test_an_adapter_made_elsewhere_loads_and_answers(
     torch.testing.assert_close(head.detach(), stored["base_model.model.classifier.weight"].float())
     logits = predict_logits(model, [[101, 2023, 102]], pad_token_id=0, batch_size=1)
     assert logits.shape == (1, 6)
+
+
+def test_a_disk_that_refuses_the_model_is_the_disks_fault(tiny_model: Callable[..., Path], tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoTokenizer
+
+    base = load_base(locate(str(tiny_model("bert"))), ["a", "b"], seed=0)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model("bert"))
+    model = get_peft_model(base.model, LoraConfig(task_type="SEQ_CLS", r=2))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(StorageError, match="cannot write"):
+            save_final_model(model, tokenizer, tmp_path / "final", labels=["a", "b"], max_length=16)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "final").exists()
