@@ -245,7 +245,7 @@ def test_continuous_integration_runs_what_a_developer_runs(repository: Path) -> 
     script = repository / ".ci" / "run"
     assert {"run": ".ci/run"} in workflow["jobs"]["check"]["steps"]
     assert os.access(script, os.X_OK)
-    assert script.read_text(encoding="utf-8").rstrip().endswith("make check")
+    assert script.read_text(encoding="utf-8").splitlines()[-2:] == ["make check", "exec make test-servers-short"]
     planned = subprocess.run(["make", "-n", "check"], cwd=repository, capture_output=True, text=True).stdout
     for step in ("ruff format --check", "ruff check", "mypy", "lint-imports", "pytest -q"):
         assert step in planned

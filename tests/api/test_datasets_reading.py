@@ -127,7 +127,7 @@ def test_a_version_says_where_it_came_from_and_what_was_found(store: Store, sign
     _put_with_report(store)
     admin = sign_in("admin")
     version = admin.get("/datasets/reviews/1").json()
-    assert version["sources"] == {"train": {"file": "reviews.csv", "sha256": "0" * 64, "format": "csv"}}
+    assert version["sources"] == {"train": {"file": "reviews.csv", "sha256": "0" * 64, "format": "csv", "changed": {}}}
     assert (version["split_seed"], version["eval_fraction"], version["num_chunks"]) == (7, 0.2, 1)
     found = admin.get("/datasets/reviews/1/findings").json()
     assert [(one["code"], one["split"], one["rows"]) for one in found["findings"]] == [("duplicate", "train", [3, 4])]

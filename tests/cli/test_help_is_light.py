@@ -27,7 +27,7 @@ HEAVY = {
     "psutil",
 }
 NOUNS = ["train", "config", "data", "experiments", "predict", "serve", "checkpoints", "audit", "users", "keys"]
-NOUNS += ["plan", "login", "logout", "start", "stop", "api", "worker"]
+NOUNS += ["plan", "login", "logout", "start", "stop", "api", "ui", "worker"]
 
 LIST_MODULES = """
 import atexit, json, sys

@@ -1,5 +1,6 @@
 """Pages as somebody who is signed in sees them: drawn without a browser, on a real API with a real database."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,11 +49,13 @@ def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Visit:
+def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Iterator[Visit]:
     """`visit(path, role="user", **query)` opens a page as an account of that role: an AppTest that has run."""
     from streamlit.testing.v1 import AppTest
 
     known: set[str] = set()
+    # AppTest takes its place, and a process that is spawned later would run the page.
+    own = sys.modules["__main__"]
 
     def visit(path: str, role: str = "user", **query: str) -> AppTest:
         if role not in known:
@@ -63,4 +66,5 @@ def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Visit:
             page.query_params[name] = value
         return page.run()
 
-    return visit
+    yield visit
+    sys.modules["__main__"] = own
