@@ -19,12 +19,11 @@ BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
 # A file of tests stays in one process; more than four take more memory than they save time.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
-# What differs most from server to server: sign-ins, lists, tasks, keys, shares, audit; claims, losses, retries, limits.
+# What differs most from server to server: sign-ins, lists, tasks, keys, audit; claims, losses, retries.
 OF_EACH_AREA := \
 	tests/api/test_auth_sessions.py tests/api/test_experiments.py tests/api/test_task.py \
-	tests/api/test_idempotency.py tests/api/test_shares.py tests/api/test_audit.py \
-	tests/tasks/test_fairness.py tests/tasks/test_lost_workers.py tests/tasks/test_celery_retry.py \
-	tests/tasks/test_submission.py
+	tests/api/test_idempotency.py tests/api/test_audit.py \
+	tests/tasks/test_fairness.py tests/tasks/test_lost_workers.py tests/tasks/test_celery_retry.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile

@@ -27,6 +27,14 @@ def _one_page(path: str) -> None:
         places[path].draw(context.visitor())
 
 
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """AppTest takes the place of the main module, and a process that is spawned later would run the page."""
+    own = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = own
+
+
 @pytest.fixture
 def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """`browser(username)` is somebody's browser from now on; the account exists and is signed in."""
@@ -49,13 +57,11 @@ def browser(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Iterator[Visit]:
+def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Visit:
     """`visit(path, role="user", **query)` opens a page as an account of that role: an AppTest that has run."""
     from streamlit.testing.v1 import AppTest
 
     known: set[str] = set()
-    # AppTest takes its place, and a process that is spawned later would run the page.
-    own = sys.modules["__main__"]
 
     def visit(path: str, role: str = "user", **query: str) -> AppTest:
         if role not in known:
@@ -66,5 +72,4 @@ def visit(api_server: ApiServer, browser: Callable[[str], None]) -> Iterator[Vis
             page.query_params[name] = value
         return page.run()
 
-    yield visit
-    sys.modules["__main__"] = own
+    return visit
