@@ -108,7 +108,7 @@ def _programs(
             "ui",
             _starter(["app.ui.app", str(ui.fileno())], (ui.fileno(), lock.descriptor)),
             lambda: _answers(settings, settings.ui_host, settings.ui_port, "/healthz"),
-            (),
+            ("api",),
             seconds_to_stop=SECONDS_TO_STOP["ui"],
         )
     )
