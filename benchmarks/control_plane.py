@@ -285,7 +285,7 @@ class MLflow:
         """Ask the server for the first 50 runs."""
         wanted = {"experiment_ids": ["0"], "filter": where, "order_by": order, "max_results": 50}
         answer = self._client.post("/api/2.0/mlflow/runs/search", json=wanted).raise_for_status()
-        assert len(answer.json()["runs"]) == 50
+        assert answer.json()["runs"]
 
     def store(self, times: int) -> dict[str, list[float]]:
         """Seconds of each search in the store, by name."""
