@@ -19,11 +19,8 @@ BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
 # A file of tests stays in one process; more than four take more memory than they save time.
 SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
-# What differs most from server to server: sign-ins, lists, tasks, keys, audit; claims, losses, retries.
-OF_EACH_AREA := \
-	tests/api/test_auth_sessions.py tests/api/test_experiments.py tests/api/test_task.py \
-	tests/api/test_idempotency.py tests/api/test_audit.py \
-	tests/tasks/test_fairness.py tests/tasks/test_lost_workers.py tests/tasks/test_celery_retry.py
+# What differs most from server to server: sign-ins, tasks, the audit log, claims. `make test-servers` runs all.
+OF_EACH_AREA := tests/api/test_auth_sessions.py tests/api/test_task.py tests/api/test_audit.py tests/tasks/test_fairness.py
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -49,7 +46,7 @@ test-v: setup ## all tests, one line each
 test-servers: setup ## the tests of API and tasks once more, on PostgreSQL and a Redis with an address
 	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) tests/api tests/tasks
 
-test-servers-short: setup ## of these one file an area, in about two minutes
+test-servers-short: setup ## of these a few files, in about a minute
 	@FINETUNE_TEST_SERVERS=1 $(BIN)/pytest -q $(SIDE_BY_SIDE) $(OF_EACH_AREA)
 
 check: setup ## what CI runs: format, lint, types, import contracts, tests
