@@ -1,7 +1,7 @@
-"""MLflow's SQLite store with runs like ours, for `control_plane.py`; runs in a Python that has MLflow.
+"""MLflow's SQLite store with runs like ours, for `mlflow_server.py`; runs in a Python that has MLflow.
 
-PYTHON_WITH_MLFLOW benchmarks/mlflow_store.py DATABASE seed COUNT
-PYTHON_WITH_MLFLOW benchmarks/mlflow_store.py DATABASE search '{"NAME": ["FILTER", ["ORDER"]]}' TIMES
+PYTHON_WITH_MLFLOW benchmarks/beside/mlflow_store.py DATABASE seed COUNT
+PYTHON_WITH_MLFLOW benchmarks/beside/mlflow_store.py DATABASE search '{"NAME": ["FILTER", ["ORDER"]]}' TIMES
 """
 
 import json

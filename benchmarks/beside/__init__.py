@@ -1,0 +1,1 @@
+"""What others use instead, for benchmarks to measure beside."""
