@@ -12,7 +12,8 @@ planted, so no precision reaches 1.
 With --train, which needs a test file (and takes an evaluation file before it), models are trained with shipped defaults
 on the clean file, on the noisy one, and on the noisy one without the rows removed, each scored on the test
 file: without our strong doubts, and without 5 % of the rows, chosen by us, by lowest self-confidence, by chance. What
-is recovered is the part of the loss from clean to noisy that removal brings back. --ways trains on some alone.
+is recovered is the part of the loss from clean to noisy that removal brings back. --ways trains on some alone;
+without `clean` and `noisy` among them nothing is said of what is recovered.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from app.services.label_errors import find
 
 SHARE = 0.05
 WAYS = {"TF-IDF": "none", "TF-IDF and embeddings": "minilm"}
+ENDS = ("clean", "noisy")
 REMOVALS = ("strong", "first", "self-confidence", "chance")
 Ints = NDArray[np.int64]
 
@@ -100,7 +102,8 @@ def main() -> None:
     parser.add_argument("--train", action="store_true", help="what removal does for a model")
     parser.add_argument("--kinds", nargs="+", default=["random", "confusable"], choices=["random", "confusable"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[42], help="of the planting and of the training")
-    parser.add_argument("--ways", nargs="+", default=list(REMOVALS), choices=REMOVALS, help="rows to remove")
+    every = [*ENDS, *REMOVALS]
+    parser.add_argument("--ways", nargs="+", default=every, choices=every, help="rows to train on, or to remove")
     parser.add_argument("--max-steps", type=int, help="train for so many steps; else as long as the defaults say")
     parser.add_argument("--threads", type=int, help="of each training; else the physical cores")
     options = parser.parse_args()
@@ -158,10 +161,12 @@ def gain(
     settings: dict[str, int],
 ) -> None:
     """Test accuracy of models trained on the clean, the noisy and the cleaned rows, means over the seeds."""
-    clean = read(files[0])
-    scores = [_score(where, f"{name}-clean", clean.texts, clean.labels, files[1:], seed, settings) for seed in seeds]
-    best = statistics.mean(scores)
-    _gain_line(name, "-", "clean", len(clean.texts), scores, "-")
+    best = None
+    if "clean" in ways:
+        rows = read(files[0])
+        scores = [_score(where, f"{name}-clean", rows.texts, rows.labels, files[1:], seed, settings) for seed in seeds]
+        best = statistics.mean(scores)
+        _gain_line(name, "-", "clean", len(rows.texts), scores, "-")
     for kind in kinds:
         found: dict[str, list[float]] = {}
         sizes: dict[str, list[int]] = {}
@@ -169,17 +174,23 @@ def gain(
             texts, labels, given, wrong = noisy(files[0], kind, seed)
             source = write(where / f"{name}-{kind}-{seed}.csv", texts, given)
             removed = _removed(source, where, texts, labels, given, len(wrong), seed)
-            for number, (way, places) in enumerate([("noisy", []), *(removed[way] for way in ways)]):
+            for number, (way, places) in enumerate(removed[way] for way in ways if way != "clean"):
                 run = f"{name}-{kind}-{number}"
                 found.setdefault(way, []).append(
                     _score(where, run, texts, given, files[1:], seed, settings, frozenset(places))
                 )
                 sizes.setdefault(way, []).append(len(texts) - len(places))
-        worst = statistics.mean(found["noisy"])
+        worst = statistics.mean(found["noisy"]) if "noisy" in found else None
         for way, scores in found.items():
-            back = (statistics.mean(scores) - worst) / (best - worst) if best > worst and way != "noisy" else None
-            recovered = "-" if back is None else f"{back:.0%}"
+            recovered = _recovered(statistics.mean(scores), best, worst) if way != "noisy" else "-"
             _gain_line(name, kind, way, round(statistics.mean(sizes[way])), scores, recovered)
+
+
+def _recovered(score: float, best: float | None, worst: float | None) -> str:
+    """The part of the way from `worst` back to `best`, where there is one and both are known."""
+    if best is None or worst is None or best <= worst:
+        return "-"
+    return f"{(score - worst) / (best - worst):.0%}"
 
 
 def _removed(
@@ -191,6 +202,7 @@ def _removed(
     judged = out_of_fold(texts, np.array([ids[label] for label in given]), len(labels))
     chance = np.random.default_rng(seed).permutation(len(texts)).tolist()
     return {
+        "noisy": ("noisy", []),
         "strong": ("noisy without strong doubts", [one.row - 1 for one in suspects if one.strong]),
         "first": ("noisy without the first 5 %", [one.row - 1 for one in suspects[:number]]),
         "self-confidence": ("noisy without 5 % of lowest self-confidence", least_probable(judged)[:number]),

@@ -24,7 +24,8 @@ def close_at_end(close: Callable[[], None]) -> None:
 
 
 def finish() -> None:
-    """The command has ended."""
+    """The command has ended; the next one in this process chooses anew."""
+    _given.set(None)
     _open.close()
 
 

@@ -70,3 +70,12 @@ def test_it_says_so_in_one_line(finetune: Callable[..., Any], words: tuple[str, 
     name = " ".join(words[:2] if len(words) > 1 else words)
     assert answer.err.startswith(f"error: finetune {name}")
     assert "works on this machine alone, not on http://127.0.0.1:1\n  hint: leave --server out" in answer.err
+
+
+def test_a_server_named_for_one_command_is_not_that_of_the_next_in_this_process(
+    there: Callable[..., Any], finetune: Callable[..., Any]
+) -> None:
+    assert there("users", "list").status == 0
+    from app.cli import server
+
+    assert server.chosen() is None
