@@ -38,6 +38,8 @@ class Settings(BaseModel):
     results_dir: Path = Field(Path("results"), description="a path")
     database_url: str = Field("", description="an SQLAlchemy URL")
     serve_port: Port = Field(8002, description=_A_PORT)
+    serve_models: int = Field(4, ge=1, description=_A_NUMBER)
+    inference_url: str = Field("", pattern=r"^$|^https?://", description="http(s)://HOST:PORT")
     environment: Literal["development", "production"] = Field("development", description="development or production")
     api_host: str = Field("127.0.0.1", min_length=1, description="an address of this machine")
     api_port: Port = Field(8000, description=_A_PORT)
@@ -51,6 +53,7 @@ class Settings(BaseModel):
     audit_secret: SecretStr = Field(SecretStr(""), description="at least 32 random characters")
     metrics_token: SecretStr = Field(SecretStr(""), description="text")
     allowed_hosts: Words = Field(("127.0.0.1", "localhost", "[::1]"), description="host names, separated by commas")
+    proxy_secret: SecretStr = Field(SecretStr(""), min_length=32, description="at least 32 random characters")
     trusted_proxies: Networks = Field((), description="addresses and networks, separated by commas")
     cors_origins: Words = Field((), description="origins, separated by commas")
     allowed_models: Words = Field((), description="hub ids, separated by commas")
@@ -79,6 +82,11 @@ class Settings(BaseModel):
         """Where the interface finds the API: `API_URL`, or the one on this machine."""
         host = "127.0.0.1" if self.api_host in ("0.0.0.0", "::") else self.api_host  # noqa: S104 - compared
         return self.api_url or f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @property
+    def effective_inference_url(self) -> str:
+        """Where the API finds the inference service: `INFERENCE_URL`, or the one on this machine."""
+        return self.inference_url or f"http://127.0.0.1:{self.serve_port}"
 
     @property
     def secrets_dir(self) -> Path:

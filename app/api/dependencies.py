@@ -4,16 +4,17 @@ Every route declares its permission: `dependencies=[Depends(Requires(Permission.
 What only looks at the request is `async`, so that no thread is taken for it.
 """
 
+from hmac import compare_digest
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.addresses import origin
 from app.api.errors import request_id_of
 from app.api.threads import quickly
 from app.auth import permissions
 from app.auth.permissions import Permission
+from app.domain.addresses import origin
 from app.domain.errors import Unauthenticated
 from app.domain.principal import Caller, Principal
 from app.services import authentication, task_views
@@ -47,10 +48,12 @@ CurrentUser = Annotated[Principal, Depends(get_current_user)]
 
 
 def client_ip(request: Request) -> str | None:
-    """The address the request came from: the server's peer, or whom a trusted proxy speaks for."""
+    """The address the request came from: the server's peer, or whom a proxy that is trusted speaks for."""
     peer = request.client.host if request.client else None
     settings = request.app.state.platform.settings
-    return origin(peer, request.headers.getlist("x-forwarded-for"), settings.trusted_proxies)
+    secret = settings.proxy_secret.get_secret_value().encode()
+    vouched = bool(secret) and compare_digest(request.headers.get("x-proxy-secret", "").encode(), secret)
+    return origin(peer, request.headers.getlist("x-forwarded-for"), settings.trusted_proxies, vouched=vouched)
 
 
 async def get_caller(request: Request) -> Caller:

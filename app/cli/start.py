@@ -7,15 +7,17 @@ import typer
 if TYPE_CHECKING:
     import socket
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from app.cli.platform_log import PlatformLog
     from app.services.processes import Program
     from app.services.start_lock import StartLock
     from app.settings import Settings
 
+SERVE_HOST = "127.0.0.1"
+"""The API speaks to the models for everybody else."""
 SECONDS_TO_START_QUEUE = 15.0
-SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0, "ui": 10.0}
+SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0, "ui": 10.0, "inference": 15.0}
 SECONDS_TO_STOP_ALL = 120.0
 LOG_FILE = "platform.log"
 
@@ -23,7 +25,7 @@ LOG_FILE = "platform.log"
 def start(
     workers: Annotated[int, typer.Option(min=0, max=64, help="how many workers run on this machine")] = 1,
 ) -> None:
-    """Run the web interface, the API, a worker and the queue's server until Ctrl-C; .env has the ports."""
+    """Run the web interface, the API, the models, a worker and the queue's server until Ctrl-C; .env has the ports."""
     from contextlib import ExitStack, closing
 
     from app.cli.listening import check_free, listen
@@ -39,14 +41,17 @@ def start(
         with ExitStack() as sockets:
             api = sockets.enter_context(closing(listen(settings.api_host, settings.api_port, "API_PORT")))
             ui = sockets.enter_context(closing(listen(settings.ui_host, settings.ui_port, "UI_PORT")))
+            models = sockets.enter_context(closing(listen(SERVE_HOST, settings.serve_port, "SERVE_PORT")))
             num_accounts = _preflight()
             addresses = {
                 "UI": _address(settings.ui_host, settings.ui_port),
                 "API": _address(settings.api_host, settings.api_port),
+                "Serve": _address(SERVE_HOST, settings.serve_port),
             }
             lock.note(addresses)
             with closing(PlatformLog(settings.results_dir / "logs" / LOG_FILE)) as log:
-                processes = Processes(_programs(settings, lock, api, ui, workers), log.say)
+                programs = [*_programs(settings, lock, api, ui, workers), _inference(settings, lock, models)]
+                processes = Processes(programs, log.say)
                 came_up = processes.run(lambda: _announce(log, settings, addresses, num_accounts), sockets.close)
                 log.say("platform", "everything has stopped")
     raise typer.Exit(0 if came_up else 1)
@@ -77,6 +82,8 @@ def _preflight() -> int:
 def _programs(
     settings: "Settings", lock: "StartLock", api: "socket.socket", ui: "socket.socket", workers: int
 ) -> "list[Program]":
+    import secrets
+
     from app.services.processes import Program
     from app.tasks.broker import EmbeddedBroker
     from app.tasks.heartbeat import Heartbeat
@@ -94,10 +101,11 @@ def _programs(
                 seconds_to_stop=SECONDS_TO_STOP["queue"],
             )
         )
+    own = {"PROXY_SECRET": settings.proxy_secret.get_secret_value() or secrets.token_urlsafe(32)}
     programs.append(
         Program(
             "api",
-            _starter(["app.main", str(api.fileno())], (api.fileno(), lock.descriptor)),
+            _starter(["app.main", str(api.fileno())], (api.fileno(), lock.descriptor), own),
             lambda: _answers(settings, settings.api_host, settings.api_port, "/ready"),
             ("queue",),
             seconds_to_stop=SECONDS_TO_STOP["api"],
@@ -106,7 +114,7 @@ def _programs(
     programs.append(
         Program(
             "ui",
-            _starter(["app.ui.app", str(ui.fileno())], (ui.fileno(), lock.descriptor)),
+            _starter(["app.ui.app", str(ui.fileno())], (ui.fileno(), lock.descriptor), own),
             lambda: _answers(settings, settings.ui_host, settings.ui_port, "/healthz"),
             ("api",),
             seconds_to_stop=SECONDS_TO_STOP["ui"],
@@ -126,7 +134,22 @@ def _programs(
     return programs
 
 
-def _starter(arguments: list[str], inherited: tuple[int, ...]) -> "Callable[[int], subprocess.Popen[bytes]]":
+def _inference(settings: "Settings", lock: "StartLock", models: "socket.socket") -> "Program":
+    """The models of finished runs; the interface does without until it is up."""
+    from app.services.processes import Program
+
+    return Program(
+        "inference",
+        _starter(["app.inference_api", str(models.fileno())], (models.fileno(), lock.descriptor)),
+        lambda: _answers(settings, SERVE_HOST, settings.serve_port, "/ready"),
+        ("api",),
+        seconds_to_stop=SECONDS_TO_STOP["inference"],
+    )
+
+
+def _starter(
+    arguments: list[str], inherited: tuple[int, ...], variables: "Mapping[str, str] | None" = None
+) -> "Callable[[int], subprocess.Popen[bytes]]":
     """What starts `python -m ARGUMENTS`; the program gets SIGTERM when this process dies, and no Ctrl-C before."""
     import os
     import subprocess
@@ -141,6 +164,7 @@ def _starter(arguments: list[str], inherited: tuple[int, ...]) -> "Callable[[int
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=inherited,
+            env=os.environ | (variables or {}),
         )
 
     return start_it

@@ -10,15 +10,10 @@ class Auth(Noun):
     """`POST /login` and what belongs to it; to sign a client in, use `Client.sign_in`."""
 
     @endpoint("POST", "/login")
-    def login(self, at: Endpoint, username: str, password: str, for_address: str | None = None) -> TokenResponse:
-        """Tokens for a name and its password; Unauthenticated where they are wrong.
-
-        `for_address` is from where somebody signs in through the program that calls this, if that is a proxy the
-        server trusts.
-        """
+    def login(self, at: Endpoint, username: str, password: str) -> TokenResponse:
+        """Tokens for a name and its password; Unauthenticated where they are wrong."""
         body = body_of(LoginRequest, username=username, password=password)
-        headers = {"X-Forwarded-For": for_address} if for_address else {}
-        return at().with_(authenticated=False, headers=headers).json(body).as_(TokenResponse)
+        return at().with_(authenticated=False).json(body).as_(TokenResponse)
 
     @endpoint("POST", "/refresh")
     def refresh(self, at: Endpoint, refresh_token: str) -> TokenResponse:

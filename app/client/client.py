@@ -18,6 +18,8 @@ from app.client.connection import Connection
 from app.client.credentials import CredentialFile, Tokens
 from app.client.datasets import DataSets
 from app.client.experiments import Experiments
+from app.client.forwarding import Forwarding
+from app.client.inference import Inference
 from app.client.me import MyAccount
 from app.client.predictions import Predictions
 from app.client.retrying import Retrying
@@ -39,8 +41,11 @@ class Client:
         *,
         insecure_http: bool = False,
         retrying: Retrying | None = None,
+        forwarding: Forwarding | None = None,
     ) -> None:
-        self.connection = Connection(server, sign_in, insecure_http=insecure_http, retrying=retrying)
+        self.connection = Connection(
+            server, sign_in, insecure_http=insecure_http, retrying=retrying, forwarding=forwarding
+        )
         self.auth = Auth(self.connection)
         self.me = MyAccount(self.connection)
         self.api_keys = ApiKeys(self.connection)
@@ -51,6 +56,7 @@ class Client:
         self.tasks = Tasks(self.connection)
         self.experiments = Experiments(self.connection)
         self.artifacts = Artifacts(self.connection)
+        self.inference = Inference(self.connection)
         self.predictions = Predictions(self.connection)
         self.shares = Shares(self.connection)
         self.audit = Audit(self.connection)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from app.client import faults
 from app.client.address import is_loopback, normalise
 from app.client.credentials import Tokens
+from app.client.forwarding import Forwarding
 from app.client.retrying import IN_PROGRESS, Retrying
 from app.client.sign_in import Nobody, Renew, SignIn, how_to_sign_in
 from app.domain.errors import InvalidInput, PlatformError, Unauthenticated
@@ -60,7 +61,7 @@ class Connection:
     """Sends requests to one server; safe to use from many threads.
 
     Certificates are always verified and redirects never followed. `renew` is how new tokens are asked for; the client
-    that owns this connection sets it.
+    that owns this connection sets it. `forwarding` says for whom a program between people and the server asks.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Connection:
         *,
         insecure_http: bool = False,
         retrying: Retrying | None = None,
+        forwarding: Forwarding | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.server = normalise(server, insecure_http=insecure_http)
         self.sign_in: SignIn = sign_in or Nobody()
         self.renew: Renew = _cannot_renew
         self.retrying, self._sleep = retrying or Retrying(), sleep
+        self._forwarding = forwarding
         host = _host_of(self.server)
         # A proxy of the environment has no business between two processes of one machine.
         self._http = httpx.Client(
@@ -148,7 +151,7 @@ class Connection:
             attempt += 1
 
     def _request(self, asked: Asked, token: str | None, headers: Mapping[str, str]) -> httpx.Request:
-        sent = {**asked.headers, **headers}
+        sent = {**asked.headers, **headers, **(self._forwarding.headers() if self._forwarding else {})}
         if asked.key is not None:
             sent["Idempotency-Key"] = asked.key
         if token is not None:

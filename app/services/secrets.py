@@ -106,6 +106,8 @@ def _refuse_weak(settings: Settings, previous_jwt_secrets: list[str]) -> None:
             wrong.append(f"{name} is not set")
         elif reason := weakness(secret):
             wrong.append(f"{name} {reason}")
+    if (secret := settings.proxy_secret.get_secret_value()) and (reason := weakness(secret)):
+        wrong.append(f"PROXY_SECRET {reason}")
     for number, secret in enumerate(previous_jwt_secrets, start=1):
         if reason := weakness(secret):
             wrong.append(f"JWT_PREVIOUS_SECRETS, number {number}, {reason}")

@@ -32,13 +32,21 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings) -> App:
     """The interface of the installation whose API is at `API_URL`."""
-    sessions = Sessions(settings.results_dir / "ui" / "sessions", settings.effective_api_url)
+    folder, secret = settings.results_dir / "ui" / "sessions", settings.proxy_secret.get_secret_value()
+    sessions = Sessions(folder, settings.effective_api_url, secret)
     context.install(sessions)
     pages = SignInPages(sessions, secure=settings.environment == "production")
     app = App(
         SCRIPT,
         routes=[*pages.routes(), Route("/healthz", _answer)],
-        middleware=[Middleware(Gate, sessions=sessions, allowed_hosts=settings.allowed_hosts)],
+        middleware=[
+            Middleware(
+                Gate,
+                sessions=sessions,
+                allowed_hosts=settings.allowed_hosts,
+                trusted_proxies=settings.trusted_proxies,
+            )
+        ],
         on_script_error=_note,
     )
     # The application knows now where its config.toml is.

@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.domain.addresses import origin
 from app.ui.sessions import Sessions
 
 COOKIE = "finetune_session"
@@ -35,10 +36,17 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 class Gate:
-    """Lets through who is signed in; `allowed_hosts` are the names the interface is known by."""
+    """Lets through who is signed in; `allowed_hosts` are the names the interface is known by.
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, allowed_hosts: Sequence[str]) -> None:
+    `trusted_proxies` are those in front of it whose X-Forwarded-For is believed. The address a request comes from is
+    put into its scope as the client's.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, allowed_hosts: Sequence[str], trusted_proxies: tuple[str, ...] = ()
+    ) -> None:
         self._app, self._sessions = app, sessions
+        self._trusted = trusted_proxies
         self._hosts = {name.lower() for name in allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +55,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        peer = scope.get("client") or (None, 0)
+        address = origin(peer[0], connection.headers.getlist("x-forwarded-for"), self._trusted)
+        scope["client"] = (address, peer[1]) if address else None
         reason = self._refusal(connection, scope)
         if reason:
             await _refuse(scope, receive, send, 403, reason)
@@ -76,7 +87,11 @@ class Gate:
         path = scope["path"]
         if any(path == one or (one.endswith("/") and path.startswith(one)) for one in _PUBLIC):
             return True
-        return self._sessions.find(connection.cookies.get(COOKIE)) is not None
+        session_id = connection.cookies.get(COOKIE)
+        if not session_id or self._sessions.find(session_id) is None:
+            return False
+        self._sessions.seen(session_id, scope["client"][0] if scope["client"] else None)
+        return True
 
 
 def _with_headers(send: Send, scope: Scope, asked: Headers) -> Send:

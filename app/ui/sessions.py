@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.client.client import Client
 from app.client.credentials import Tokens
+from app.client.forwarding import Forwarding
 from app.client.retrying import Retrying
 from app.client.sign_in import WithTokens
 
@@ -47,15 +48,21 @@ class BrowserSession:
 class Sessions:
     """All sign-ins of this interface, safe to share among threads."""
 
-    def __init__(self, folder: Path, server: str) -> None:
-        self._folder, self._server = folder, server
+    def __init__(self, folder: Path, server: str, proxy_secret: str = "") -> None:
+        self._folder, self._server, self._proxy_secret = folder, server, proxy_secret
         self._lock = threading.Lock()
         self._open: dict[str, BrowserSession] = {}
+        self._addresses: dict[str, str] = {}
 
-    @property
-    def server(self) -> str:
-        """The address of the API."""
-        return self._server
+    def stranger(self, address: str | None) -> Client:
+        """A client for somebody at `address` who is not signed in yet."""
+        forwarding = Forwarding(self._proxy_secret, lambda: address)
+        return Client(self._server, retrying=PATIENCE, forwarding=forwarding)
+
+    def seen(self, session_id: str, address: str | None) -> None:
+        """The sign-in is used from `address` now."""
+        if address is not None:
+            self._addresses[_key(session_id)] = address
 
     def begin(self, username: str, tokens: Tokens, before: str | None) -> str:
         """Keep the tokens of a new sign-in; the id for the browser's cookie.
@@ -92,6 +99,7 @@ class Sessions:
             key = _key(session_id)
             with self._lock:
                 self._drop(key)
+                self._addresses.pop(key, None)
                 self._path(key).unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -110,7 +118,9 @@ class Sessions:
             self._write(key, _Kept(username=username, tokens=newest, began=began))
 
         keep(tokens)
-        return BrowserSession(username, Client(self._server, WithTokens(tokens, keep), retrying=PATIENCE))
+        forwarding = Forwarding(self._proxy_secret, lambda: self._addresses.get(key))
+        client = Client(self._server, WithTokens(tokens, keep), retrying=PATIENCE, forwarding=forwarding)
+        return BrowserSession(username, client)
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

@@ -12,8 +12,9 @@ from starlette.routing import Route
 from app.client.auth import lasting
 from app.client.client import Client
 from app.domain.errors import PlatformError, TooManyRequests, Unauthenticated
+from app.schemas.auth import TokenResponse
 from app.ui.gate import COOKIE, LANGUAGE_COOKIE, SIGN_IN
-from app.ui.sessions import PATIENCE, SECONDS_KEPT, Sessions
+from app.ui.sessions import SECONDS_KEPT, Sessions
 from app.ui.words import LANGUAGES, N_, Words, best_language
 
 _PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
@@ -76,7 +77,9 @@ class SignInPages:
         form = await _form(request)
         username = form.get("username", "")
         try:
-            await run_in_threadpool(self._setup, form.get("code", "").strip(), username, form.get("password", ""))
+            await run_in_threadpool(
+                self._setup, request, form.get("code", "").strip(), username, form.get("password", "")
+            )
         except PlatformError as error:
             return self._page(request, "setup", _status(error), fault=error, username=username)
         return self._page(request, "sign-in", note=N_("The account is there. Sign in with it."), username=username)
@@ -106,12 +109,15 @@ class SignInPages:
             response.set_cookie(LANGUAGE_COOKIE, code, max_age=_YEAR, samesite="lax", secure=self._secure)
         return response
 
-    def _login(self, request: Request, username: str, password: str) -> Any:
-        with Client(self._sessions.server, retrying=PATIENCE) as client:
-            return client.auth.login(username, password, for_address=request.client.host if request.client else None)
+    def _stranger(self, request: Request) -> Client:
+        return self._sessions.stranger(request.client.host if request.client else None)
 
-    def _setup(self, code: str, username: str, password: str) -> None:
-        with Client(self._sessions.server, retrying=PATIENCE) as client:
+    def _login(self, request: Request, username: str, password: str) -> TokenResponse:
+        with self._stranger(request) as client:
+            return client.auth.login(username, password)
+
+    def _setup(self, request: Request, code: str, username: str, password: str) -> None:
+        with self._stranger(request) as client:
             client.auth.setup(code, username, password)
 
     def _page(self, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
-from app.api.addresses import origin
+from app.domain.addresses import origin
 from app.domain.errors import ConfigError
 from app.services.platform import Platform
 from app.settings import get_settings
 
 PROXY, OUTER, PERSON, LIAR = "10.0.0.1", "10.0.0.2", "198.51.100.4", "203.0.113.9"
+SECRET = "a secret that API and web interface share"
 TRUSTED = ("10.0.0.0/24", "fd00::1")
 
 
@@ -73,6 +75,30 @@ def test_people_behind_a_trusted_proxy_have_limits_of_their_own(
 
 def test_a_header_anybody_can_send_buys_no_more_tries(api: FastAPI) -> None:
     statuses = [_fail_behind(api, f"192.0.2.{number}", 1)[0] for number in range(11)]
+    assert statuses == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize(("sent", "believed"), [(SECRET, True), (SECRET[:-1], False), ("", False), ("é", False)])
+def test_a_proxy_without_a_known_address_is_believed_by_its_secret(
+    api: FastAPI, platform: Platform, monkeypatch: pytest.MonkeyPatch, sent: str, believed: bool
+) -> None:
+    monkeypatch.setitem(vars(platform.settings), "proxy_secret", SecretStr(SECRET))
+    client = TestClient(api, base_url="http://localhost", client=(PROXY, 1))
+    body = {"username": "ada", "password": "wrong"}
+    statuses = []
+    for number in range(11):
+        headers = {"X-Forwarded-For": f"192.0.2.{number}", "X-Proxy-Secret": sent.encode()}
+        statuses.append(client.post("/login", json=body, headers=headers).status_code)
+    assert statuses == [401] * 10 + [401 if believed else 429]
+
+
+def test_an_empty_secret_makes_nobody_a_proxy(api: FastAPI) -> None:
+    client = TestClient(api, base_url="http://localhost", client=(PROXY, 1))
+    body, sent = {"username": "ada", "password": "wrong"}, {"X-Proxy-Secret": ""}
+    statuses = [
+        client.post("/login", json=body, headers=sent | {"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+        for number in range(11)
+    ]
     assert statuses == [401] * 10 + [429]
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -225,3 +226,24 @@ def test_the_platform_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
         answer = browser.post("/sign-in", data={"username": "user", "password": PASSWORD})
     assert answer.status_code == 503
     assert "The platform does not answer. Try again in a moment." in answer.text
+
+
+def test_the_audit_log_names_the_address_of_the_person_and_not_that_of_the_interface(
+    api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a secret that two programs of one installation share"
+    monkeypatch.setitem(vars(api_server.platform.settings), "proxy_secret", SecretStr(secret))
+    api_server.account("admin")
+    with closing(Sessions(tmp_path / "ui", api_server.address, secret)) as sessions:
+        app = interface(sessions)
+        with TestClient(app, base_url=ADDRESS, follow_redirects=False, client=("198.51.100.4", 5)) as browser:
+            assert sign_in(browser, "admin") == 303
+            assert browser.get("/", headers=PAGE).status_code == 200
+            signed_in = sessions.find(browser.cookies[COOKIE])
+        assert signed_in is not None
+        signed_in.client.audit.page(limit=1)
+        entries = signed_in.client.audit.page(limit=5).items
+    assert {entry.action: entry.ip for entry in entries if entry.actor == "admin"} == {
+        "session.login": "198.51.100.4",
+        "audit.read": "198.51.100.4",
+    }

@@ -13,15 +13,18 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def origin(peer: str | None, forwarded: Sequence[str], trusted: tuple[str, ...]) -> str | None:
-    """The address of whoever asks.
+def origin(
+    peer: str | None, forwarded: Sequence[str], trusted: tuple[str, ...], *, vouched: bool = False
+) -> str | None:
+    """The address of whoever asks; `vouched` says that the peer is trusted whatever its address is.
 
     `forwarded` are the lines of X-Forwarded-For: each proxy adds the address it was called from at the end, and anybody
     can write what stands before. So they are read from the end, and only as far as trusted proxies wrote them.
     """
     hops = [word.strip() for line in forwarded for word in line.split(",")][-MAX_HOPS:]
     address = peer
-    while hops and _is_trusted(address, trusted):
+    while hops and (vouched or _is_trusted(address, trusted)):
+        vouched = False
         before = _without_port(hops.pop())
         if _parsed(before) is None:
             break
