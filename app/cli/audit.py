@@ -122,9 +122,9 @@ def reseal(
     reason: Annotated[str, typer.Option(metavar="SENTENCE", help="What happened; it is recorded.")],
 ) -> None:
     """Accept what `verify` found, once it is understood, so that the log goes on; restart the platform afterwards."""
-    from app.cli.caller import local_caller
     from app.cli.local import LocalAudit
     from app.services.audit_log import reseal as seal_anew
+    from app.services.terminal import local_caller
 
     found = seal_anew(LocalAudit().log, local_caller(), reason)
     print(f"{len(found.faults)} faults are accepted; start the platform again")

@@ -82,7 +82,7 @@ class LocalExperiments:
     @property
     def _audit(self) -> Callable[..., object]:
         """Records an event of the person at this terminal."""
-        from app.cli.caller import local_caller
+        from app.services.terminal import local_caller
 
         log, caller = LocalAudit().log, local_caller()
         return lambda session, *event, **details: log.append(session, caller, *event, **details)
@@ -106,9 +106,9 @@ class LocalUsers:
 
     def create(self, name: str, password: str, role: "Role") -> "UserView":
         """Add an account."""
-        from app.cli.caller import local_caller
         from app.cli.platform import local_platform
         from app.services.accounts import create_user
+        from app.services.terminal import local_caller
 
         return create_user(local_platform(), local_caller(), name, password, role)
 
@@ -129,17 +129,17 @@ class LocalUsers:
 
     def update(self, name: str, changes: "UpdateUser") -> "UserView":
         """Change an account."""
-        from app.cli.caller import local_caller
         from app.cli.platform import local_platform
         from app.services.accounts import update_user
+        from app.services.terminal import local_caller
 
         return update_user(local_platform(), local_caller(), name, changes)
 
     def reset_password(self, name: str, password: str, *, revoke_api_keys: bool) -> None:
         """Give an account another password."""
-        from app.cli.caller import local_caller
         from app.cli.platform import local_platform
         from app.services import accounts
+        from app.services.terminal import local_caller
 
         accounts.reset_password(local_platform(), local_caller(), name, password, revoke_api_keys=revoke_api_keys)
 
@@ -156,8 +156,8 @@ class LocalAudit:
 
     def list(self, wanted: "AuditFilter", limit: int) -> "list[AuditItem]":
         """Events, newest first."""
-        from app.cli.caller import local_caller
         from app.services.audit_log import read_page
+        from app.services.terminal import local_caller
 
         return read_page(self.log, local_caller(), wanted, limit, None).items
 
@@ -175,15 +175,15 @@ class LocalAudit:
 
     def export(self, wanted: "AuditFilter", kind: Literal["jsonl", "csv"]) -> Iterator[str]:
         """Events with their hashes, oldest first."""
-        from app.cli.caller import local_caller
         from app.services.audit_log import export
+        from app.services.terminal import local_caller
 
         return export(self.log, local_caller(), wanted, kind, is_forensic=True)
 
     def export_file(self, wanted: "AuditFilter", kind: Literal["jsonl", "csv"], path: Path) -> int:
         """Write them to a new file."""
-        from app.cli.caller import local_caller
         from app.services.audit_log import write_file
+        from app.services.terminal import local_caller
 
         return write_file(self.log, local_caller(), wanted, kind, path)
 

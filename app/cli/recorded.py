@@ -1,4 +1,4 @@
-"""What a person changes at this terminal is in the audit log: before it begins, and how it ended."""
+"""What a person changes at this terminal is in the audit log of this machine's installation."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -8,18 +8,17 @@ if TYPE_CHECKING:
 
 
 def audit_log() -> "AuditLog":
-    """The log of this machine's installation; it needs neither the queue nor the secrets of sign-ins."""
-    from app.services.auditing import AuditLog
+    """The log of this machine's installation."""
     from app.services.installation import open_installation
-    from app.services.secrets import load_audit_key
+    from app.services.terminal import audit_log_of
     from app.settings import get_settings
 
     settings = get_settings()
-    return AuditLog(open_installation(settings).database, load_audit_key(settings), settings.results_dir)
+    return audit_log_of(open_installation(settings).database, settings)
 
 
 def recorded(action: str, resource: str, **details: Any) -> AbstractContextManager[None]:
     """A block that changes something; where it cannot be recorded, it is not entered."""
-    from app.cli.caller import local_caller
+    from app.services import terminal
 
-    return audit_log().recorded(local_caller(), action, resource, details)
+    return terminal.recorded(audit_log(), action, resource, **details)

@@ -12,9 +12,10 @@ from app.db.session import Database
 from app.domain.errors import InvalidInput, PlatformError
 from app.domain.quantities import format_bytes
 from app.runs.directory import RunDirectory, is_run, open_run
+from app.services import terminal
 from app.services.checkpoints import list_checkpoints, parse_keep, plan_pruning, prune
 from app.services.installation import database_of
-from app.settings import get_settings
+from app.settings import Settings, get_settings
 
 COLUMNS = ("step", "epoch", "accuracy", "loss", "seconds", "kept as", "size", "files")
 
@@ -31,6 +32,13 @@ def show_list(run: RunDirectory, as_json: bool) -> None:
 def _unrecorded(**_details: Any) -> AbstractContextManager[None]:
     """Where nobody keeps an audit log."""
     return nullcontext()
+
+
+def _recorded(run: RunDirectory, database: Database, settings: Settings) -> Callable[..., AbstractContextManager[None]]:
+    """In the audit log of the installation whose run it is."""
+    theirs = settings if run.results_dir == settings.results_dir.resolve() else Settings(results_dir=run.results_dir)
+    log = terminal.audit_log_of(database, theirs)
+    return lambda **details: terminal.recorded(log, "checkpoint.prune", f"experiment:{run.name}", **details)
 
 
 def show_pruning(
@@ -115,8 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.verb == "list":
             show_list(run, given.json)
         else:
-            database = database_of(run, get_settings()) if given.yes else None
-            show_pruning(run, given.keep, given.yes, given.json, database)
+            settings = get_settings()
+            database = database_of(run, settings) if given.yes else None
+            recorded = _recorded(run, database, settings) if database else _unrecorded
+            show_pruning(run, given.keep, given.yes, given.json, database, recorded)
     except PlatformError as error:
         hint = f" ({error.hint})" if error.hint else ""
         print(f"error: {error.message}{hint}", file=sys.stderr)

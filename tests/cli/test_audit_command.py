@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.caller import local_caller
+from app.services.terminal import local_caller
 from app.db.repositories import experiments, tasks
 from app.db.session import open_database
 from app.domain.task import TaskState

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.repositories import experiments, metrics
+from app.db.repositories import audit, experiments, metrics
 from app.db.session import Database, open_database
 from app.domain.errors import Conflict, InvalidInput
 from app.runs.checkpoints import verify
@@ -122,6 +122,10 @@ def test_what_is_pruned_is_forgotten_by_the_database_beside_the_run(run: RunDire
     database = record(run, paths)
     assert main(["prune", str(run.path), "--yes"]) == 0
     with database.read() as session:
+        events = [chained.event for chained in audit.chain_after(session, 0, 10)]
+        assert {(event.action, event.resource) for event in events} == {("checkpoint.prune", f"experiment:{run.name}")}
+        assert [event.outcome for event in events] == ["started", "success"]
+        assert events[0].actor.startswith("local:")
         found = experiments.get(session, run.name)
         assert found is not None
         assert [row.step for row in metrics.checkpoints(session, found.experiment.id)] == steps(run) == [20, 30, 40]
