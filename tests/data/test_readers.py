@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.data import readers, sources
 from app.data.findings import Rules
 from app.data.readers import as_text, read
-from app.data.records import Source
 from app.data.validation import validate
 from app.domain.errors import DataUnreadable, InvalidInput
 
@@ -293,125 +290,6 @@ def test_a_column_asked_for_in_a_text_file_is_looked_for(tmp_path: Path) -> None
     path = tmp_path / "in.txt"
     path.write_text("id,text\n1,one text\n2,another text\n", encoding="utf-8")
     assert read(str(path), text_column="text", want_label=False).texts == ["one text", "another text"]
-
-
-def test_a_file_with_very_many_columns_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "wide.csv"
-    path.write_text(",".join(["a"] * 1_000_000) + "\n" + "," * 999_999 + "\n")
-    with pytest.raises(DataUnreadable, match="has 1,000,000 columns; at most 20,000"):
-        read(str(path))
-
-
-def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("text,label\n" + "".join(f"{text.replace(',', '')},{label}\n" for text, label in ROWS))
-
-    def open_and_write(*args: Any) -> Source:
-        opened = sources.open_source(*args)
-        with path.open("a") as file:
-            file.write("one more,1\n")
-        return opened
-
-    monkeypatch.setattr(readers, "open_source", open_and_write)
-    with pytest.raises(DataUnreadable, match="was changed while it was read"):
-        read(str(path))
-
-
-@pytest.mark.parametrize("what", ["written to", "removed", "added", "replaced"])
-@pytest.mark.parametrize("kind", ["folder", "pattern", "texts"])
-def test_files_of_a_folder_that_change_while_they_are_read_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, kind: str
-) -> None:
-    for label in ("good", "bad"):
-        (tmp_path / label).mkdir()
-        for place in (tmp_path / label / "1.txt", tmp_path / f"{label}.rows"):
-            place.write_text("one text\nanother text\n")
-    if kind == "texts":
-        for label in ("good", "bad"):
-            (tmp_path / f"{label}.rows").unlink()
-    else:
-        for label in ("good", "bad"):
-            (tmp_path / label / "1.txt").unlink()
-            (tmp_path / label).rmdir()
-    changing = tmp_path / "good" / "1.txt" if kind == "texts" else tmp_path / "good.rows"
-    source = str(tmp_path / "*.rows") if kind == "pattern" else str(tmp_path)
-
-    def open_and_change(*args: Any) -> Source:
-        opened = sources.open_source(*args)
-        opened.records = iter(list(opened.records))
-        if what == "written to":
-            changing.write_text("one text\nanother text, longer\n")
-        elif what == "removed":
-            changing.unlink()
-        elif what == "added":
-            changing.with_name("more.rows").write_text("one more\n")
-        else:
-            changing.with_name(".aside").write_text(changing.read_text())
-            os.utime(changing.with_name(".aside"), ns=(1, changing.stat().st_mtime_ns))
-            changing.with_name(".aside").replace(changing)
-        return opened
-
-    assert read(source).num_rows > 1
-    monkeypatch.setattr(readers, "open_source", open_and_change)
-    with pytest.raises(DataUnreadable, match=r"was changed while it was read: .*(good|more)"):
-        read(source)
-
-
-TYPED = [("first text\nof two lines", True, 1.0), ("second", False, 0.5), ("third", True, 2.0), ("fourth", False, 1.0)]
-
-
-@pytest.mark.parametrize("label", ["flag", "score"])
-def test_typed_labels_and_line_ends_are_the_same_rows_from_every_format(tmp_path: Path, label: str) -> None:
-    import openpyxl
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [{"text": text.replace("\n", "\r\n"), "flag": flag, "score": score} for text, flag, score in TYPED * 5]
-    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (tmp_path / "rows.json").write_text(json.dumps(rows).replace("true", "true "))
-    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
-    book = openpyxl.Workbook()
-    for row in [list(rows[0]), *(list(row.values()) for row in rows)]:
-        book.active.append(row)
-    book.save(tmp_path / "rows.xlsx")
-    upper = [{**row, "flag": str(row["flag"]).upper(), "score": f"{row['score']:.2f}"} for row in rows]
-    with (tmp_path / "upper.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([list(rows[0]), *(list(row.values()) for row in upper)])
-    found = {path.name: read(str(path), label_column=label) for path in tmp_path.iterdir()}
-    assert len(found) == 6
-    expected = ["true", "false"] if label == "flag" else ["1", "0.5", "2"]
-    for name, one in found.items():
-        assert list(dict.fromkeys(one.labels)) == expected, name
-        assert one.texts == [text for text, *_ in TYPED * 5], name
-
-
-def _labelled(path: Path, *labels: str) -> Path:
-    path.write_text(
-        "text,label\n" + "".join(f'"text number {n}, as it was",{labels[n % len(labels)]}\n' for n in range(12))
-    )
-    return path
-
-
-def test_labels_of_which_some_are_names_stay_as_they_are_spelt(tmp_path: Path) -> None:
-    train = read(str(_labelled(tmp_path / "rows.csv", "True", "1.0", "Fake")))
-    assert set(train.labels) == {"True", "1.0", "Fake"}
-    assert set(read(str(_labelled(tmp_path / "eval.csv", "True")), like=train.detected).labels) == {"True"}
-
-
-def test_labels_of_evaluation_rows_are_spelt_as_those_of_the_training_rows(tmp_path: Path) -> None:
-    train = read(str(_labelled(tmp_path / "rows.csv", "True", "False")))
-    assert set(train.labels) == {"true", "false"}
-    assert set(read(str(_labelled(tmp_path / "eval.csv", "TRUE", "no")), like=train.detected).labels) == {"true", "no"}
-
-
-def test_texts_that_are_numbers_or_truth_values_keep_their_words(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("text,label\n" + "True,a\n1.0,b\n2.50,a\nFALSE,b\n")
-    assert read(str(path)).texts == ["True", "1.0", "2.50", "FALSE"]
 
 
 MIXED = [(f"un café très bon, numéro {n}", "good" if n % 2 else "bad") for n in range(400)]
