@@ -13,6 +13,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from app.domain.errors import ServiceUnavailable, TooManyRequests
+from app.domain.wording import say
 from app.services.data_work import Stopped
 
 RETRY_AFTER_SECONDS = 10.0
@@ -47,7 +48,11 @@ class ChildSlots:
         with self._lock:
             if self._taken[username] >= self._most_of_one:
                 raise TooManyRequests(
-                    f"{self._most_of_one} requests of {username} are being worked on",
+                    say(
+                        "{most_of_one} requests of {username} are being worked on",
+                        most_of_one=self._most_of_one,
+                        username=username,
+                    ),
                     retry_after_seconds=RETRY_AFTER_SECONDS,
                     hint="wait for their answers",
                 )

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from app.api.headers import headers_of
 from app.domain import errors
 from app.domain.errors import PlatformError
+from app.domain.wording import made_of, say
 from app.schemas.problem import Problem, ProblemPlace
 from app.services.version_views import findings_of
 
@@ -48,15 +49,18 @@ STATUS: dict[type[PlatformError], int] = {
 }
 """Every subclass of PlatformError; a test proves that none is missing."""
 
-_ASK = "try again later; an administrator finds the reason in the server's log"
+_ASK = say("try again later; an administrator finds the reason in the server's log")
 _OWN_FAULTS: dict[str, tuple[str, str]] = {
-    "audit.unavailable": ("the audit log cannot be written, so nothing was changed", _ASK),
-    "broker.unavailable": ("the queue does not answer", _ASK),
-    "checkpoint.damaged": ("a checkpoint is damaged on the server", _ASK),
-    "data.damaged": ("a stored version is damaged on the server", "its log says which file; add the data again"),
-    "database.unavailable": ("the database does not answer", _ASK),
-    "storage.busy": ("the database is busy", "try again in a moment"),
-    "storage.full": ("the disk of the server is full", "ask an administrator to free some space"),
+    "audit.unavailable": (say("the audit log cannot be written, so nothing was changed"), _ASK),
+    "broker.unavailable": (say("the queue does not answer"), _ASK),
+    "checkpoint.damaged": (say("a checkpoint is damaged on the server"), _ASK),
+    "data.damaged": (
+        say("a stored version is damaged on the server"),
+        say("its log says which file; add the data again"),
+    ),
+    "database.unavailable": (say("the database does not answer"), _ASK),
+    "storage.busy": (say("the database is busy"), say("try again in a moment")),
+    "storage.full": (say("the disk of the server is full"), say("ask an administrator to free some space")),
 }
 """By code, what anybody may know of a fault of the server's own; paths and addresses are for its log alone."""
 _NAME_RUNS_ALONE = {"run.damaged", "run.incomplete"}
@@ -112,6 +116,7 @@ def problem(
         request_id=request_id_of(request),
         hint=hint,
         errors=places or [],
+        said={name: one for name, text in (("detail", detail), ("hint", hint)) if (one := made_of(text)) is not None},
         **more,
     )
     optional = ("hint", "errors", "findings", "choices")
@@ -165,7 +170,7 @@ def _told(error: PlatformError) -> tuple[str, str]:
     if error.code in _OWN_FAULTS:
         return _OWN_FAULTS[error.code]
     if isinstance(error, errors.StorageError) and error.code not in _NAME_RUNS_ALONE:
-        return "the server cannot use its storage", _ASK
+        return say("the server cannot use its storage"), _ASK
     return error.message, error.hint
 
 
@@ -187,7 +192,7 @@ def _places(error: RequestValidationError) -> Iterator[ProblemPlace]:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 400 and error.detail == UNREADABLE:
-        return problem(request, 422, "request.invalid", "the body is no JSON in UTF-8")
+        return problem(request, 422, "request.invalid", say("the body is no JSON in UTF-8"))
     code = {404: "not_found", 405: "method.not_allowed", 413: "input.too_large"}.get(error.status_code)
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return problem(request, error.status_code, code or "request.refused", detail, headers=dict(error.headers or {}))
@@ -195,6 +200,6 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 async def _crashed(request: Request, error: Exception) -> JSONResponse:
     logger.error("request %s failed", request_id_of(request), exc_info=error)
-    detail = "the server failed to answer; its log has the reason under this request id"
+    detail = say("the server failed to answer; its log has the reason under this request id")
     # This is answered outside of all middleware, which adds them elsewhere.
     return problem(request, 500, "server.failed", detail, headers=headers_of(request_id_of(request)))

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.domain.errors import PlatformError, TooManyRequests
+from app.domain.wording import say
 from app.schemas.tasks import TaskView
 from app.services import task_outputs
 from app.services.task_outputs import Position
@@ -68,9 +69,12 @@ class Follower:
         """Room for one more stream; TooManyRequests where an account, or all together, follow as much as they may."""
         if self._streams[username] >= MAX_STREAMS_PER_USER or self.num_streams >= MAX_STREAMS:
             raise TooManyRequests(
-                f"{username} follows {self._streams[username]} tasks at once",
+                say("{username} follows {streams} tasks at once", username=username, streams=self._streams[username]),
                 retry_after_seconds=HEARTBEAT_SECONDS,
-                hint=f"close some of the streams: {MAX_STREAMS_PER_USER} may be open",
+                hint=say(
+                    "close some of the streams: {max_streams_per_user} may be open",
+                    max_streams_per_user=MAX_STREAMS_PER_USER,
+                ),
                 code="limit.streams",
             )
         self._streams[username] += 1

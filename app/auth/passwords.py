@@ -13,6 +13,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.domain.errors import InvalidInput, TooManyRequests
 from app.domain.principal import MAX_PASSWORD_CHARACTERS
+from app.domain.wording import say
 
 MIN_CHARACTERS = 10
 MIN_DISTINCT_CHARACTERS = 5
@@ -53,7 +54,7 @@ def check_strength(password: str, username: str) -> None:
         wrong.append(f"it has only {len(set(folded))} different characters")
     if wrong:
         raise InvalidInput(
-            f"this password will not do: {'; '.join(wrong)}",
+            say("this password will not do: {wrong}", wrong="; ".join(wrong)),
             hint="take a sentence of a few words that nobody would guess",
             code="password.weak",
         )

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from app.domain.errors import Forbidden
 from app.domain.principal import Principal, Role
+from app.domain.wording import say
 
 
 class Permission(StrEnum):
@@ -49,7 +50,7 @@ def check(principal: Principal, permission: Permission) -> None:
     """Forbidden where the account's role lacks the permission."""
     if not holds(principal.role, permission):
         raise Forbidden(
-            f"the role {principal.role} may not do this ({permission})",
+            say("the role {role} may not do this ({permission})", role=principal.role, permission=permission),
             hint="ask an administrator of this installation",
         )
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.client.connection import Answer, Asked, Connection, json_body, new_key
 from app.domain.errors import InvalidInput
+from app.domain.wording import say
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -119,7 +120,7 @@ def fill(template: str, parts: Mapping[str, str | int]) -> str:
         text = str(parts[found[1]])
         segments = text.split("/") if found[1] == "path" else [text]
         if any(segment in ("", ".", "..") for segment in segments):
-            raise InvalidInput(f"{text!r} is no name", hint="names are not empty, '.' or '..'")
+            raise InvalidInput(say("{text!r} is no name", text=text), hint="names are not empty, '.' or '..'")
         return "/".join(quote(segment, safe="") for segment in segments)
 
     return re.sub(r"{(\w+)}", put, template)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.domain import errors
 from app.domain.errors import PlatformError
+from app.domain.wording import Said, say
 from app.schemas.problem import Problem
 from app.schemas.tasks import TaskError
 
@@ -52,10 +53,11 @@ def error_of(response: httpx.Response) -> PlatformError:
     found = _problem(response)
     if found is None:
         return _without_problem(response)
-    message = found.detail.removesuffix(f"; {found.hint}") if found.hint else found.detail
+    english = found.detail.removesuffix(f"; {found.hint}") if found.hint else found.detail
+    message = Said.of(english, found.said.get("detail"))
     error = _make(_class_of(found.code, response.status_code), message, found, retry_after(response))
     error.code, error.request_id = found.code, found.request_id
-    error.places = [(place.pointer, place.detail) for place in found.errors]
+    error.places = [(place.pointer, Said.of(place.detail, place.said.get("detail"))) for place in found.errors]
     return error
 
 
@@ -70,13 +72,14 @@ def error_of_task(failure: TaskError) -> PlatformError:
 
 
 def _make(kind: type[PlatformError], message: str, found: Problem, seconds: float | None) -> PlatformError:
+    hint = Said.of(found.hint, found.said.get("hint"))
     if issubclass(kind, errors.TooManyRequests):
         wait = DEFAULT_RETRY_AFTER_SECONDS if seconds is None else seconds
-        return kind(message, retry_after_seconds=wait, hint=found.hint)
+        return kind(message, retry_after_seconds=wait, hint=hint)
     if issubclass(kind, errors.AmbiguousColumns):
         role = found.errors[0].pointer.removeprefix("/").removesuffix("_column") if found.errors else ""
-        return errors.AmbiguousColumns(message, role=role, choices=found.choices, hint=found.hint)
-    return kind(message, hint=found.hint)
+        return errors.AmbiguousColumns(message, role=role, choices=found.choices, hint=hint)
+    return kind(message, hint=hint)
 
 
 def _problem(response: httpx.Response) -> Problem | None:
@@ -102,7 +105,11 @@ def redirected(response: httpx.Response) -> PlatformError:
     """A redirect is not followed: what is sent was meant for this server and no other."""
     target = response.headers.get("location", "")[:MAX_SHOWN]
     return errors.InvalidInput(
-        f"{place_of(response.request)} sends us on to {target or 'another place'}, and that is not followed",
+        say(
+            "{place_of} sends us on to {target}, and that is not followed",
+            place_of=place_of(response.request),
+            target=target or "another place",
+        ),
         hint="give the final address with --server",
         code="server.redirects",
     )
@@ -111,7 +118,12 @@ def redirected(response: httpx.Response) -> PlatformError:
 def not_understood(response: httpx.Response, reason: str) -> PlatformError:
     """An answer that is none of this API."""
     error = PlatformError(
-        f"{response.request.method} {place_of(response.request)} answered what is not expected: {reason[:MAX_SHOWN]}",
+        say(
+            "{method} {place_of} answered what is not expected: {reason}",
+            method=response.request.method,
+            place_of=place_of(response.request),
+            reason=reason[:MAX_SHOWN],
+        ),
         hint="is the server of the same version as this program?",
         code="server.not_understood",
     )
@@ -122,16 +134,14 @@ def not_understood(response: httpx.Response, reason: str) -> PlatformError:
 def unreachable(server: str, fault: httpx.TransportError) -> errors.ServiceUnavailable:
     """No connection, or one that broke."""
     if isinstance(fault, httpx.ConnectTimeout | httpx.PoolTimeout):
-        what = "does not answer in time"
+        what = say("{server} does not answer in time", server=server)
     elif isinstance(fault, httpx.TimeoutException):
-        what = "took the request and does not answer in time"
+        what = say("{server} took the request and does not answer in time", server=server)
     elif isinstance(fault, httpx.ConnectError):
-        what = f"cannot be reached: {_reason(fault)}"
+        what = say("{server} cannot be reached: {reason}", server=server, reason=_reason(fault))
     else:
-        what = f"broke the connection: {_reason(fault)}"
-    return errors.ServiceUnavailable(
-        f"{server} {what}", hint="is it running there (finetune start), and is the address right?"
-    )
+        what = say("{server} broke the connection: {reason}", server=server, reason=_reason(fault))
+    return errors.ServiceUnavailable(what, hint="is it running there (finetune start), and is the address right?")
 
 
 def _reason(fault: BaseException) -> str:

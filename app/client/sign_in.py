@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from app.client.credentials import CredentialFile, Entry, Tokens
 from app.domain.errors import Unauthenticated
+from app.domain.wording import say
 
 SECONDS_EARLY = 20.0
 """So long before its end an access token is renewed: it must hold while a request travels."""
@@ -103,7 +104,9 @@ class WithFile(WithTokens):
         with self._file.locked():
             kept = self._file.get(self._server)
             if kept is None or kept.tokens is None or kept.username != self._entry.username:
-                raise Unauthenticated(f"you are signed out of {self._server}", hint=how_to_sign_in(self._server))
+                raise Unauthenticated(
+                    say("you are signed out of {server}", server=self._server), hint=how_to_sign_in(self._server)
+                )
             if kept.tokens.access_token.get_secret_value() != used:
                 self._tokens = kept.tokens
                 return
@@ -123,4 +126,4 @@ def sign_in_of(file: CredentialFile, server: str) -> tuple[SignIn, Entry]:
         return WithApiKey(entry.api_key), entry
     if entry is not None and entry.tokens is not None:
         return WithFile(file, server, entry, entry.tokens), entry
-    raise Unauthenticated(f"you are not signed in to {server}", hint=how_to_sign_in(server))
+    raise Unauthenticated(say("you are not signed in to {server}", server=server), hint=how_to_sign_in(server))

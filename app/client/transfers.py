@@ -13,6 +13,7 @@ import httpx
 from app.client import faults
 from app.client.endpoint import Call
 from app.domain.errors import Conflict, InvalidInput, StorageError
+from app.domain.wording import say
 
 Progress = Callable[[int, int | None], None]
 """Hears of the bytes done, and of all there are where that is known."""
@@ -75,11 +76,14 @@ def form_with_files(
 
 def _open(path: Path) -> IO[bytes]:
     if path.is_dir():
-        raise InvalidInput(f"{path} is a folder", hint="pack it first: zip -r data.zip FOLDER")
+        raise InvalidInput(say("{path} is a folder", path=path), hint="pack it first: zip -r data.zip FOLDER")
     try:
         return path.open("rb")
     except OSError as error:
-        raise InvalidInput(f"cannot read {path}: {error.strerror}", hint="name a file that can be read") from error
+        raise InvalidInput(
+            say("cannot read {path}: {strerror}", path=path, strerror=error.strerror),
+            hint="name a file that can be read",
+        ) from error
 
 
 def download(call: Call, target: Path, *, sha256: str | None = None, progress: Progress = silent) -> Path:
@@ -106,7 +110,7 @@ def download(call: Call, target: Path, *, sha256: str | None = None, progress: P
 
 def _refuse_existing(target: Path) -> None:
     if target.exists():
-        raise Conflict(f"{target} exists already", hint="choose another name")
+        raise Conflict(say("{target} exists already", target=target), hint="choose another name")
 
 
 class _Download:
@@ -129,7 +133,7 @@ class _Download:
                 connection.wait(connection.retrying.pause(attempt))
         if self._expected is not None and self._hash.hexdigest() != self._expected:
             raise StorageError(
-                f"{name} was damaged on its way: its sha256 is not the one announced",
+                say("{name} was damaged on its way: its sha256 is not the one announced", name=name),
                 hint="fetch it again",
                 code="download.damaged",
             )
@@ -168,5 +172,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error}", hint="free some room, or choose another place"
+            say("cannot write {path}: {strerror}", path=path, strerror=error.strerror or error),
+            hint="free some room, or choose another place",
         ) from error

@@ -16,6 +16,7 @@ from app.data.class_files import is_hidden
 from app.data.encoding import file_sha256
 from app.data.records import Record, Source
 from app.domain.errors import DataUnreadable, PlatformError, StorageError
+from app.domain.wording import say
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -102,18 +103,20 @@ def unpack(path: Path, closing: ExitStack) -> Unpacked:
     except DAMAGED as error:
         raise _damaged(path, error) from error
     except UNPACK_ERRORS as error:
-        raise DataUnreadable(f"{path} cannot be unpacked: {error}", hint="unpack it, and give what is in it") from error
+        raise DataUnreadable(
+            say("{path} cannot be unpacked: {error}", path=path, error=error), hint="unpack it, and give what is in it"
+        ) from error
 
 
 def _damaged(path: Path, error: Exception) -> DataUnreadable:
-    return DataUnreadable(f"{path} is a damaged archive: {error}", hint="copy it again")
+    return DataUnreadable(say("{path} is a damaged archive: {error}", path=path, error=error), hint="copy it again")
 
 
 def _gunzip(path: Path, target: Path) -> Path:
     name = path.stem if path.suffix.lower() == ".gz" else path.name
     if name.lower().endswith(".tar"):
         raise DataUnreadable(
-            f"{path} is a tar archive", hint="unpack it first: tar xf FILE; then give the file or folder"
+            say("{path} is a tar archive", path=path), hint="unpack it first: tar xf FILE; then give the file or folder"
         )
     inside = target / name
     with gzip.open(path) as packed:
@@ -126,7 +129,7 @@ def _unzip(path: Path, target: Path) -> Path:
     with zipfile.ZipFile(path) as archive:
         members = list(_data_members(archive, path))
         if not members:
-            raise DataUnreadable(f"{path} has no file in it", hint="pack the data file and try again")
+            raise DataUnreadable(say("{path} has no file in it", path=path), hint="pack the data file and try again")
         unpacked = 0
         for member in members:
             inside = target.joinpath(*PurePosixPath(member.filename).parts)
@@ -142,19 +145,22 @@ def _unzip(path: Path, target: Path) -> Path:
 def _data_members(archive: zipfile.ZipFile, path: Path) -> Iterator[zipfile.ZipInfo]:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
-        raise DataUnreadable(f"{path} has {len(members):,} files", hint=f"give at most {MAX_MEMBERS:,}")
+        raise DataUnreadable(
+            say("{path} has {members:,} files", path=path, members=len(members)),
+            hint=say("give at most {max_members:,}", max_members=MAX_MEMBERS),
+        )
     for start, (what, hint) in _DOCUMENTS.items():
         if any(member.filename.startswith(start) for member in members[:100]):
-            raise DataUnreadable(f"{path} is {what}", hint=hint)
+            raise DataUnreadable(say("{path} is {what}", path=path, what=what), hint=hint)
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or (name.parts and name.parts[0].endswith(":")):
             raise DataUnreadable(
-                f"{path} has a name that leads out of it: {member.filename!r}",
+                say("{path} has a name that leads out of it: {filename!r}", path=path, filename=member.filename),
                 hint="do not trust this archive; pack the files again with names of their own",
             )
         if member.flag_bits & 1:
-            raise DataUnreadable(f"{path} is encrypted", hint="unpack it first, and give the file in it")
+            raise DataUnreadable(say("{path} is encrypted", path=path), hint="unpack it first, and give the file in it")
         is_link = (member.external_attr >> 16) & 0o170000 == 0o120000
         if not member.is_dir() and not is_link and not is_hidden(Path(*name.parts)):
             yield member
@@ -169,15 +175,23 @@ def _copy(packed: IO[bytes] | gzip.GzipFile, inside: Path, path: Path, unpacked:
                 unpacked += len(piece)
                 if unpacked > bound:
                     raise DataUnreadable(
-                        f"{path} unpacks to more than {bound / 2**20:,.0f} MiB, {path.stat().st_size:,} bytes packed",
+                        say(
+                            "{path} unpacks to more than {bound:,.0f} MiB, {st_size:,} bytes packed",
+                            path=path,
+                            bound=bound / 2**20,
+                            st_size=path.stat().st_size,
+                        ),
                         hint="such archives are made to fill disks; if this one is sound, unpack it and give the file",
                     )
                 file.write(piece)
     except FileExistsError as error:
-        raise DataUnreadable(f"{path} holds '{inside.name}' twice", hint="pack each file once") from error
+        raise DataUnreadable(
+            say("{path} holds '{name}' twice", path=path, name=inside.name), hint="pack each file once"
+        ) from error
     except OSError as error:
         raise StorageError(
-            f"cannot unpack {path}: {error.strerror or error}", hint="free space where temporary files go (TMPDIR)"
+            say("cannot unpack {path}: {strerror}", path=path, strerror=error.strerror or error),
+            hint="free space where temporary files go (TMPDIR)",
         ) from error
     return unpacked
 
@@ -193,7 +207,8 @@ def _refuse_nested(inside: Path, path: Path) -> None:
     with inside.open("rb") as file:
         if is_archive(file.read(4)):
             raise DataUnreadable(
-                f"{path} has an archive in it: '{inside.name}'", hint="unpack it, and give what is in it"
+                say("{path} has an archive in it: '{name}'", path=path, name=inside.name),
+                hint="unpack it, and give what is in it",
             )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from app.data.store_files import names_lock, read_record, storage_errors, store_directory, write_record
 from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion, VersionManifest, now
 from app.domain.errors import InvalidInput, NotFound
+from app.domain.wording import say
 
 _REFERENCE = re.compile(rf"({DATA_NAME_PATTERN})(?:@([0-9]{{1,9}}))?")
 _REMOVED = ".removed"
@@ -26,7 +27,7 @@ def check_data_name(name: str) -> None:
     """Refuse what is no name: it becomes a directory, and part of commands to copy."""
     if not re.fullmatch(DATA_NAME_PATTERN, name):
         raise InvalidInput(
-            f"data set name {name!r} cannot be used",
+            say("data set name {name!r} cannot be used", name=name),
             hint="1 to 100 letters (a to z), digits, '.', '_', '-'; first and last a letter or digit",
         )
 
@@ -82,7 +83,9 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
     """The version that NAME@NUMBER, or the newest that NAME stands for; NotFound names what is near."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise InvalidInput(f"{reference!r} is no data set version", hint="write NAME@NUMBER, as in reviews@2")
+        raise InvalidInput(
+            say("{reference!r} is no data set version", reference=reference), hint="write NAME@NUMBER, as in reviews@2"
+        )
     name, number = match[1], match[2]
     known = entries(results_dir, name)
     if not known and number is None and (unnamed := _by_content(results_dir, name)):
@@ -91,14 +94,15 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
         all_names = names(results_dir)
         near = difflib.get_close_matches(name, all_names, n=3) or all_names[:5]
         hint = f"there is {', '.join(near)}" if near else f"store one with `finetune data add FILE --name {name}`"
-        raise NotFound(f"there is no data set named {name!r}", hint=hint)
+        raise NotFound(say("there is no data set named {name!r}", name=name), hint=hint)
     if number is None:
         return known[-1]
     for entry in known:
         if entry.number == int(number):
             return entry
     raise NotFound(
-        f"there is no {name}@{int(number)}", hint=f"there is {', '.join(str(entry) for entry in known[-5:])}"
+        say("there is no {name}@{int}", name=name, int=int(number)),
+        hint=say("there is {known}", known=", ".join(str(entry) for entry in known[-5:])),
     )
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from app.data.store_files import store_directory, write_whole
 from app.domain.data_version import Chunk
 from app.domain.errors import DatasetDamaged
+from app.domain.wording import say
 
 MEAN_ROWS = 4096
 MIN_ROWS = 256
@@ -89,7 +90,9 @@ def read_chunk(sha256: str, results_dir: Path) -> list[Example]:
     hint = "add the data again, or start the run again from its source file: what is damaged is then written anew"
     rows = read_rows(path, hint)
     if content_hash(rows) != sha256:
-        raise DatasetDamaged(f"{path} is damaged: its content does not have the hash that is its name", hint=hint)
+        raise DatasetDamaged(
+            say("{path} is damaged: its content does not have the hash that is its name", path=path), hint=hint
+        )
     return rows
 
 
@@ -104,4 +107,4 @@ def read_rows(path: Path, hint: str) -> list[Example]:
         return list(map(Example._make, zip(*columns, strict=True)))
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatasetDamaged(f"{path} cannot be read: {reason}", hint=hint) from error
+        raise DatasetDamaged(say("{path} cannot be read: {reason}", path=path, reason=reason), hint=hint) from error

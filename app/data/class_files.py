@@ -15,6 +15,7 @@ from app.data.progress import counted
 from app.data.records import Source
 from app.domain.data_report import MAX_ROWS_NAMED, Detected
 from app.domain.errors import DataUnreadable, InvalidInput
+from app.domain.wording import say
 
 TABLES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".zip", ".gz"})
 """Files that have labels of their own; in a folder it is not clear which one is meant."""
@@ -176,7 +177,7 @@ def _of_folder(folder: Path) -> _Classes:
     hidden = [path.name for path in folder.iterdir() if is_hidden(Path(path.name))]
     left_out = [path.name for path in below if is_about(path)] + hidden
     if not found:
-        raise DataUnreadable(f"{folder} is a folder without files", hint=_HINT)
+        raise DataUnreadable(say("{folder} is a folder without files", folder=folder), hint=_HINT)
     deep = [path for path in found if path.parent != folder]
     if not deep:
         classes = _of_files(found, folder)
@@ -190,11 +191,15 @@ def _of_folder(folder: Path) -> _Classes:
     beside = [path for path in found if path.parent == folder]
     if wrong := [path for path in beside if not _is_about_class(path, set(labels.values()) | unlabelled)]:
         raise DataUnreadable(
-            f"{folder} has folders and files side by side, such as {wrong[0].name}", hint=f"{_HINT}; not both"
+            say("{folder} has folders and files side by side, such as {name}", folder=folder, name=wrong[0].name),
+            hint=say("{hint}; not both", hint=_HINT),
         )
     left_out += [path.name for path in beside]
     if len(only := sorted(set(labels.values()))) == 1:
-        raise DataUnreadable(f"{folder} has the folder '{only[0]}' alone", hint=f"give {folder / only[0]}; {_HINT}")
+        raise DataUnreadable(
+            say("{folder} has the folder '{only}' alone", folder=folder, only=only[0]),
+            hint=say("give {folder}; {hint}", folder=folder / only[0], hint=_HINT),
+        )
     files = [_ClassFile(path, label, whole=True) for path, label in labels.items()]
     return _Classes(folder, files, left_out)
 
@@ -210,7 +215,8 @@ def _of_files(paths: list[Path], source: Path) -> _Classes:
     names = _counted([path.name for path in files])
     if not files:
         raise DataUnreadable(
-            f"no file is named {source}", hint="check the pattern; quote it so that the shell keeps it"
+            say("no file is named {source}", source=source),
+            hint="check the pattern; quote it so that the shell keeps it",
         )
     if source.is_dir():
         called = f"{source} is a directory, not a data file"
@@ -221,13 +227,15 @@ def _of_files(paths: list[Path], source: Path) -> _Classes:
     labels = _labels_of(files)
     if any(label.casefold() in SPLIT_NAMES for label in [*(path.stem for path in files), *(labels or [])]):
         raise DataUnreadable(
-            f"{source} has splits, not classes: {names}",
+            say("{source} has splits, not classes: {names}", source=source, names=names),
             hint=_how_to_give(files, [path.stem for path in files], labels),
         )
     if len(files) == 1 or any(path.suffix.lower() in TABLES for path in files):
-        raise DataUnreadable(called, hint=f"give one of the files: {names}; {_HINT}")
+        raise DataUnreadable(called, hint=say("give one of the files: {names}; {hint}", names=names, hint=_HINT))
     if labels is None:
-        raise DataUnreadable(f"{source}: the names of its files name no classes: {names}", hint=_HINT)
+        raise DataUnreadable(
+            say("{source}: the names of its files name no classes: {names}", source=source, names=names), hint=_HINT
+        )
     left_out = [path.name for path in paths if is_about(path)]
     root = source if source.is_dir() else Path(os.path.commonpath([path.parent.absolute() for path in files]))
     return _Classes(
@@ -264,7 +272,7 @@ def _check_splits(folders: Sequence[str], source: Path) -> None:
     folded = {name.casefold() for name in folders}
     if folded <= SPLIT_NAMES or folded & TRAIN_NAMES:
         raise DataUnreadable(
-            f"{source} has splits, not classes: {', '.join(folders)}",
+            say("{source} has splits, not classes: {folders}", source=source, folders=", ".join(folders)),
             hint=_how_to_give([source / name for name in folders], folders),
         )
 
@@ -281,11 +289,12 @@ def _checked(path: Path, folder: Path) -> Path:
         if target.is_dir() or not target.is_relative_to(folder.resolve()):
             raise DataUnreadable(f"{path} is a symbolic link to {target}", hint="put the file itself into the folder")
     if not path.is_file():
-        raise DataUnreadable(f"{path} is not a regular file", hint="remove it from the folder")
+        raise DataUnreadable(say("{path} is not a regular file", path=path), hint="remove it from the folder")
     return path
 
 
 def _raise_unreadable(error: OSError) -> None:
     raise DataUnreadable(
-        f"cannot read {error.filename}: {error.strerror}", hint="check its owner and permissions"
+        say("cannot read {filename}: {strerror}", filename=error.filename, strerror=error.strerror),
+        hint="check its owner and permissions",
     ) from error

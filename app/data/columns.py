@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from app.domain.errors import AmbiguousColumns, DataUnreadable, InvalidInput
 from app.domain.train_config import AUTO
+from app.domain.wording import say
 
 # fmt: off
 TEXT_NAMES = frozenset({
@@ -43,7 +44,12 @@ def refuse_too_wide(source: object, num_columns: int) -> None:
     """DataUnreadable for more than MAX_COLUMNS."""
     if num_columns > MAX_COLUMNS:
         raise DataUnreadable(
-            f"{source} has {num_columns:,} columns; at most {MAX_COLUMNS:,} are read",
+            say(
+                "{source} has {num_columns:,} columns; at most {max_columns:,} are read",
+                source=source,
+                num_columns=num_columns,
+                max_columns=MAX_COLUMNS,
+            ),
             hint="keep the text and the label; or is it the wrong mark that separates them?",
         )
 
@@ -167,8 +173,8 @@ def _ambiguous(role: str, candidates: list[str], sample: _Sample) -> AmbiguousCo
         example = next((value for value in sample.values[column] if value.strip()), "")
         shown.append(f"'{column}' (such as {example[:40]!r})")
     return AmbiguousColumns(
-        f"more than one column could be the {role}: {', '.join(shown)}",
-        hint=f"name it with --{role}-column, or data.{role}_column in the configuration",
+        say("more than one column could be the {role}: {shown}", role=role, shown=", ".join(shown)),
+        hint=say("name it with --{role}-column, or data.{role}_column in the configuration", role=role),
         role=role,
         choices=candidates,
     )
@@ -210,7 +216,10 @@ def choose_columns(
     `auto` finds several that are equally good.
     """
     if text_column == label_column != AUTO:
-        raise InvalidInput(f"text and label are both column '{text_column}'", hint="give two different columns")
+        raise InvalidInput(
+            say("text and label are both column '{text_column}'", text_column=text_column),
+            hint="give two different columns",
+        )
     sample = _Sample(columns, rows, has_all=has_all)
     reasons: dict[str, str] = {}
     chosen: dict[str, str | None] = {}

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from app.data.chunks import Example
 from app.data.store_files import write_whole
 from app.domain.errors import Conflict, InvalidInput
+from app.domain.wording import say
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -25,15 +26,21 @@ def export(examples: Sequence[Example], path: Path, *, with_split: bool) -> None
 def check_target(path: Path, option: str) -> None:
     """InvalidInput where the suffix is none of FORMATS, Conflict where there is a file already; `option` named it."""
     if path.suffix.lower() not in FORMATS:
-        raise InvalidInput(f"cannot tell the format of {path}", hint=f"its name ends in {', '.join(FORMATS)}")
+        raise InvalidInput(
+            say("cannot tell the format of {path}", path=path),
+            hint=say("its name ends in {formats}", formats=", ".join(FORMATS)),
+        )
     if path.exists():
-        raise Conflict(f"{path} exists already", hint=f"choose another {option}; nothing is overwritten")
+        raise Conflict(
+            say("{path} exists already", path=path),
+            hint=say("choose another {option}; nothing is overwritten", option=option),
+        )
 
 
 def write_table(path: Path, columns: list[str], rows: Sequence[tuple[object, ...]]) -> None:
     """Write a new file, whole or not at all, in the format of its suffix; Conflict when there is one already."""
     if not write_whole(path, _encode(columns, rows, path.suffix.lower()), exclusive=True):
-        raise Conflict(f"{path} exists already", hint="choose another name; nothing is overwritten")
+        raise Conflict(say("{path} exists already", path=path), hint="choose another name; nothing is overwritten")
 
 
 def write_batches(path: Path, columns: list[str], batches: Iterable[Sequence[tuple[str, ...]]]) -> int:

@@ -13,6 +13,7 @@ from app.data.columns import nearest
 from app.data.readers import Rows
 from app.domain.data_report import MAX_ROWS_NAMED, Finding, FindingCode
 from app.domain.errors import ConfigError
+from app.domain.wording import Said, say
 
 Severity = Literal["error", "warning"]
 
@@ -47,26 +48,26 @@ DROPPABLE: tuple[FindingCode, ...] = (
 """Rows with these a person may want to leave out of a cleaned copy; nobody decides that for him."""
 
 COST: dict[FindingCode, str] = {
-    "unreadable_row": "these rows are lost to training",
-    "missing_column": "nothing can be trained",
-    "empty_text": "a model would learn a label from nothing, and guess it for whatever it cannot read",
-    "missing_label": "these rows are lost to training",
-    "single_class": "nothing can be told apart, so nothing can be trained",
-    "unknown_label": "the model cannot give this answer, so each of these rows counts as wrong",
-    "label_variant": "one label is learnt as several, each from fewer rows, and right answers count as wrong",
-    "duplicate": "what is repeated weighs more than the rest, and time is spent on it again",
-    "near_duplicate": "what is repeated weighs more than the rest; drawn apart by hand, it makes scores too good",
-    "conflicting_label": "whatever is answered, some of these rows count as wrong",
-    "leakage": "the score is too good: it counts what was learnt by heart",
-    "imbalance": "a model that always gives the frequent label looks good by accuracy and is of no use",
-    "tiny_class": "what the model does with this label is not measured",
-    "sorted_labels": "a file that is cut by position has labels in one part that the other lacks",
-    "truncated": "what decides may stand in the part that is not read",
-    "encoding_damage": "the damaged words are not those of the base model, nor of the texts to come",
-    "length_outlier": "a text of another kind teaches little, and a long one takes the time and memory of many",
-    "language_mismatch": "what the base model cannot read it cannot learn from",
-    "personal_data": "it is copied into every version and report, and a model can learn it by heart",
-    "suspected_label_error": "a wrong label teaches the wrong answer, and on evaluation rows hides the right one",
+    "unreadable_row": say("these rows are lost to training"),
+    "missing_column": say("nothing can be trained"),
+    "empty_text": say("a model would learn a label from nothing, and guess it for whatever it cannot read"),
+    "missing_label": say("these rows are lost to training"),
+    "single_class": say("nothing can be told apart, so nothing can be trained"),
+    "unknown_label": say("the model cannot give this answer, so each of these rows counts as wrong"),
+    "label_variant": say("one label is learnt as several, each from fewer rows, and right answers count as wrong"),
+    "duplicate": say("what is repeated weighs more than the rest, and time is spent on it again"),
+    "near_duplicate": say("what is repeated weighs more than the rest; drawn apart by hand, it makes scores too good"),
+    "conflicting_label": say("whatever is answered, some of these rows count as wrong"),
+    "leakage": say("the score is too good: it counts what was learnt by heart"),
+    "imbalance": say("a model that always gives the frequent label looks good by accuracy and is of no use"),
+    "tiny_class": say("what the model does with this label is not measured"),
+    "sorted_labels": say("a file that is cut by position has labels in one part that the other lacks"),
+    "truncated": say("what decides may stand in the part that is not read"),
+    "encoding_damage": say("the damaged words are not those of the base model, nor of the texts to come"),
+    "length_outlier": say("a text of another kind teaches little, and a long one takes the time and memory of many"),
+    "language_mismatch": say("what the base model cannot read it cannot learn from"),
+    "personal_data": say("it is copied into every version and report, and a model can learn it by heart"),
+    "suspected_label_error": say("a wrong label teaches the wrong answer, and on evaluation rows hides the right one"),
 }
 """What each kind of finding costs, in a sentence."""
 
@@ -88,12 +89,18 @@ class Rules:
         for key, codes in (("data.allow", allowed), ("data.block", blocked)):
             for code in sorted(codes - set(known)):
                 near = nearest(code, known)
-                hint = f"did you mean {near[0]}?" if near else f"known codes: {', '.join(known)}"
-                raise ConfigError(f"{key}: there is no finding code '{code}'", hint=hint)
+                hint = (
+                    say("did you mean {near}?", near=near[0])
+                    if near
+                    else say("known codes: {codes}", codes=", ".join(known))
+                )
+                raise ConfigError(say("{key}: there is no finding code '{code}'", key=key, code=code), hint=hint)
         if fatal := sorted(allowed & FATAL):
-            raise ConfigError(f"data.allow: '{fatal[0]}' cannot be allowed", hint="no training is possible with it")
+            raise ConfigError(
+                say("data.allow: '{code}' cannot be allowed", code=fatal[0]), hint="no training is possible with it"
+            )
         if both := sorted(allowed & blocked):
-            raise ConfigError(f"'{both[0]}' is in data.allow and in data.block", hint="keep one of them")
+            raise ConfigError(say("'{code}' is in data.allow and in data.block", code=both[0]), hint="keep one of them")
         return cls(allowed, blocked)
 
     def severity(self, code: FindingCode, *, blocking: bool = False) -> Severity:
@@ -107,9 +114,9 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def rows_in_words(count: int) -> str:
+def rows_in_words(count: int) -> Said:
     """`1 row`, `1,234 rows`."""
-    return "1 row" if count == 1 else f"{count:,} rows"
+    return say("1 row") if count == 1 else say("{count:,} rows", count=count)
 
 
 class Findings:
@@ -145,7 +152,7 @@ class Findings:
         self.numbers_of.setdefault(code, []).extend(numbers)
         severity: Severity = "error" if fatal else self.rules.severity(code, blocking=blocking)
         if severity == "warning" and code in DROPPING:
-            message += "; allowed, so left out"
+            message = say("{finding}; allowed, so left out", finding=message)
         self.found.append(
             Finding(
                 code=code,

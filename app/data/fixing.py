@@ -11,6 +11,7 @@ from app.data.readers import Rows
 from app.data.validation import Checked
 from app.domain.data_report import Finding
 from app.domain.errors import InvalidInput
+from app.domain.wording import say
 
 MENDED = frozenset(
     {
@@ -31,7 +32,10 @@ def check_wishes(drop: Iterable[str], *, names: str) -> None:
     """InvalidInput where rows cannot be left out for a code; `names` is what the option is called."""
     for code in drop:
         if code not in DROPPABLE:
-            raise InvalidInput(f"{names}: no row can be left out for '{code}'", hint=f"one of {', '.join(DROPPABLE)}")
+            raise InvalidInput(
+                say("{names}: no row can be left out for '{code}'", names=names, code=code),
+                hint=say("one of {droppable}", droppable=", ".join(DROPPABLE)),
+            )
 
 
 def cleaned(checked: Mapping[str, Checked], drop: Collection[str], *, mask: bool) -> Cleaned:

@@ -11,6 +11,7 @@ from app.data.store_files import TEMPORARY_SUFFIX, storage_errors, store_directo
 from app.data.versioning import manifest_path, read_manifest, stored_versions
 from app.domain.data_version import Garbage
 from app.domain.errors import StorageError
+from app.domain.wording import say
 
 
 def versions_of_runs(results_dir: Path) -> set[str]:
@@ -23,7 +24,11 @@ def versions_of_runs(results_dir: Path) -> set[str]:
             continue
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"cannot tell which data {path.parent.name} was trained on: {path} cannot be read",
+                say(
+                    "cannot tell which data {name} was trained on: {path} cannot be read",
+                    name=path.parent.name,
+                    path=path,
+                ),
                 hint="bring the file back, or delete the run; nothing was removed",
                 code="storage.unreadable",
             ) from error

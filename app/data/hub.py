@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.domain.errors import DataUnreadable, InvalidInput
+from app.domain.wording import say
 
 PREFIX = "hub:"
 _EXAMPLE = "write hub:OWNER/NAME, hub:OWNER/NAME:SPLIT or hub:OWNER/NAME/CONFIG:SPLIT"
@@ -16,7 +17,7 @@ def parse(source: str) -> tuple[str, str | None, str]:
     name, _, split = source.removeprefix(PREFIX).partition(":")
     parts = name.split("/")
     if not all(parts) or len(parts) > 3:
-        raise InvalidInput(f"'{source}' names no hub data set", hint=_EXAMPLE)
+        raise InvalidInput(say("'{source}' names no hub data set", source=source), hint=_EXAMPLE)
     return "/".join(parts[:2]), parts[2] if len(parts) == 3 else None, split or "train"
 
 
@@ -33,8 +34,8 @@ def load(source: str) -> tuple[list[str], Iterator[Sequence[Any]], str]:
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataUnreadable(
-            f"cannot load {source}: {reason}",
-            hint=f"check the spelling and the network, or give a file; {_EXAMPLE}",
+            say("cannot load {source}: {reason}", source=source, reason=reason),
+            hint=say("check the spelling and the network, or give a file; {example}", example=_EXAMPLE),
         ) from error
     names = {
         column: feature.names for column, feature in loaded.features.items() if isinstance(feature, datasets.ClassLabel)

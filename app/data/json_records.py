@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from app.data.encoding import OVERLONG
 from app.data.line_rows import Unreadable
 from app.domain.errors import DataUnreadable
+from app.domain.wording import say
 
 _BLANK = re.compile(r"[\s,]*")
 _MARKS = re.compile(r'["\\\[\]{}]')
@@ -68,7 +69,8 @@ class _Stream:
                 if not self.ended and self.grow():
                     continue
                 raise DataUnreadable(
-                    f"{self.path} is not valid JSON: {error}", hint="repair the file, or save it as jsonl"
+                    say("{path} is not valid JSON: {error}", path=self.path, error=error),
+                    hint="repair the file, or save it as jsonl",
                 ) from error
             if end == len(self.buffer) and not self.ended and self.grow():
                 continue
@@ -96,7 +98,9 @@ class _Stream:
             keep = 1 if escaped_at == len(self.buffer) else 0
             self.at = len(self.buffer) - keep
             if not self.grow():
-                raise DataUnreadable(f"{self.path} ends inside a value", hint="the file seems cut off; copy it again")
+                raise DataUnreadable(
+                    say("{path} ends inside a value", path=self.path), hint="the file seems cut off; copy it again"
+                )
 
 
 def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict[str, Any] | Unreadable]:
@@ -107,10 +111,14 @@ def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict
     elif stream.peek() == "[":
         stream.at += 1
     else:
-        raise DataUnreadable(f"{path} is JSON, but no list of objects", hint='expected [{"text": ..., "label": ...}]')
+        raise DataUnreadable(
+            say("{path} is JSON, but no list of objects", path=path), hint='expected [{"text": ..., "label": ...}]'
+        )
     while (following := stream.peek()) != "]":
         if not following:
-            raise DataUnreadable(f"{path} ends inside its list", hint="the file seems cut off; copy it again")
+            raise DataUnreadable(
+                say("{path} ends inside its list", path=path), hint="the file seems cut off; copy it again"
+            )
         value = stream.value()
         if isinstance(value, dict | Unreadable):
             yield value
@@ -133,4 +141,6 @@ def _enter_list_of_object(stream: _Stream) -> None:
         if stream.peek() == "{" or key == "data":
             return
         stream.skip(depth=1)
-    raise DataUnreadable(f"{stream.path} is one JSON object without a list of rows", hint='expected {"data": [...]}')
+    raise DataUnreadable(
+        say("{path} is one JSON object without a list of rows", path=stream.path), hint='expected {"data": [...]}'
+    )

@@ -15,6 +15,7 @@ from app.data.stored import as_rows
 from app.domain.data_version import NamedVersion
 from app.domain.errors import DataUnreadable
 from app.domain.label_doubts import Decision, Review
+from app.domain.wording import say
 
 CODE = "suspected_label_error"
 
@@ -45,7 +46,8 @@ class Labelled:
         columns = (rows.detected.text_column, rows.detected.label_column)
         if None in columns:
             raise DataUnreadable(
-                f"{source}: there is no text or no label column", hint=f"finetune data validate {source}"
+                say("{source}: there is no text or no label column", source=source),
+                hint=say("finetune data validate {source}", source=source),
             )
         usable = [i for i, text in enumerate(rows.texts) if text.strip() and rows.labels[i].strip()]
         content = hashlib.sha256(json.dumps([rows.sha256, *columns]).encode()).hexdigest()

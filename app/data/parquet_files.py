@@ -12,6 +12,7 @@ from app.data.line_rows import Unreadable
 from app.data.records import Record, Source
 from app.domain.data_report import Detected
 from app.domain.errors import DataUnreadable
+from app.domain.wording import say
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,12 +55,21 @@ def read_parquet(path: Path, max_row_bytes: int, asked: Sequence[str], closing: 
         reason += f"; of its {len(names):,} columns {len(columns)} are named like a text or a label, or were asked for"
         if not columns:
             raise DataUnreadable(
-                f"{path} has {len(names):,} columns, and none is named like a text or a label",
+                say(
+                    "{path} has {names:,} columns, and none is named like a text or a label",
+                    path=path,
+                    names=len(names),
+                ),
                 hint="name two of them with --text-column and --label-column",
             )
     if twice := [name for name, count in Counter(columns).items() if count > 1]:
         raise DataUnreadable(
-            f"{path} has {names.count(twice[0])} columns of the name '{twice[0]}'",
+            say(
+                "{path} has {count} columns of the name '{twice}'",
+                path=path,
+                count=names.count(twice[0]),
+                twice=twice[0],
+            ),
             hint="write the file again with a name of its own for each column",
         )
 
@@ -72,7 +82,9 @@ def read_parquet(path: Path, max_row_bytes: int, asked: Sequence[str], closing: 
 
 def _damaged(path: Path, error: Exception) -> DataUnreadable:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return DataUnreadable(f"{path} is a damaged parquet file: {reason}", hint="write or copy it again")
+    return DataUnreadable(
+        say("{path} is a damaged parquet file: {reason}", path=path, reason=reason), hint="write or copy it again"
+    )
 
 
 def _check_description(path: Path) -> None:
@@ -82,7 +94,7 @@ def _check_description(path: Path) -> None:
         size = int.from_bytes(file.read(4), "little")
     if MAX_DESCRIPTION_BYTES < size < path.stat().st_size:
         raise DataUnreadable(
-            f"{path} has too many columns: what describes them takes {size / 1e6:,.0f} MB",
+            say("{path} has too many columns: what describes them takes {size:,.0f} MB", path=path, size=size / 1e6),
             hint="write a file with the column of texts and that of labels only",
         )
 
@@ -170,7 +182,8 @@ def _cells(column: "pa.Array", name: str, path: Path) -> list[Any]:
     except UnicodeDecodeError:
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise DataUnreadable(
-                f"{path}: column '{name}' holds bytes that are not UTF-8", hint="write it as strings in UTF-8"
+                say("{path}: column '{name}' holds bytes that are not UTF-8", path=path, name=name),
+                hint="write it as strings in UTF-8",
             ) from None
         values = [_decoded(value) for value in column.cast(pa.large_binary()).to_pylist()]
     except (ValueError, OverflowError, TypeError):  # moments that Python has no type for

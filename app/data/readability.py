@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from app.data.languages import OTHER, language_of
 from app.data.progress import counted, report
 from app.domain.errors import ModelUnusable
+from app.domain.wording import say
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -85,7 +86,9 @@ def load_tokenizer(file: Path) -> "Tokenizer":
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises no narrower class
-        raise ModelUnusable(f"{file} is no tokenizer: {error}", hint="fetch the model again") from error
+        raise ModelUnusable(
+            say("{file} is no tokenizer: {error}", file=file, error=error), hint="fetch the model again"
+        ) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import overload
 
 from app.domain.errors import StorageError
+from app.domain.wording import say
 
 MEMORY_CHARS = 256 * 2**20
 """Texts together longer than this go to the file; below it they are an ordinary list."""
@@ -71,7 +72,7 @@ class SpooledTexts(Sequence[str]):
                 waiting = waiting[os.write(self._descriptor, waiting) :]
         except OSError as error:
             raise StorageError(
-                f"cannot keep the texts in a temporary file: {error.strerror or error}",
+                say("cannot keep the texts in a temporary file: {strerror}", strerror=error.strerror or error),
                 hint="free space where temporary files go, or set TMPDIR to a larger place",
             ) from error
         self._waiting.clear()

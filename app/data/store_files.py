@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from app.domain.errors import DatasetDamaged, StorageError
+from app.domain.wording import say
 
 Record = TypeVar("Record", bound=BaseModel)
 TEMPORARY_SUFFIX = ".tmp"
@@ -35,7 +36,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "free some disk space and try again" if full else "check free space and permissions, or set RESULTS_DIR"
         raise StorageError(
-            f"cannot write {path}: {error.strerror or error}",
+            say("cannot write {path}: {strerror}", path=path, strerror=error.strerror or error),
             hint=hint,
             code="storage.full" if full else "storage.failed",
         ) from error
@@ -84,7 +85,8 @@ def read_record(path: Path, kind: type[Record]) -> Record:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = "a field is missing or wrong" if isinstance(error, ValidationError | KeyError) else str(error)
         raise DatasetDamaged(
-            f"{path} is damaged: {reason}", hint="bring the file back from a backup, or add the data again"
+            say("{path} is damaged: {reason}", path=path, reason=reason),
+            hint="bring the file back from a backup, or add the data again",
         ) from error
 
 
@@ -116,7 +118,7 @@ def _lock_within(descriptor: int, path: Path, patience_seconds: float) -> None:
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise StorageError(
-                    f"{path.parent} is being written to", hint="try again later", code="storage.busy"
+                    say("{parent} is being written to", parent=path.parent), hint="try again later", code="storage.busy"
                 ) from error
         time.sleep(0.1)
 

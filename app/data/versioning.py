@@ -16,6 +16,7 @@ from app.data.store_files import read_record, storage_errors, store_directory, s
 from app.domain.data_profile import DataProfile, read_kept
 from app.domain.data_version import Chunk, Origin, VersionManifest, now
 from app.domain.errors import DatasetDamaged, StorageError
+from app.domain.wording import say
 
 SPLITS = ("train", "eval", "test")
 HINT = "start the run again from its source file, or add the data again; the version is then written anew"
@@ -96,7 +97,7 @@ def read_manifest(version: str, results_dir: Path) -> VersionManifest:
     path = manifest_path(results_dir, version)
     manifest = read_record(path, VersionManifest)
     if manifest.version != version:
-        raise DatasetDamaged(f"{path} is damaged: it is about another version", hint=HINT)
+        raise DatasetDamaged(say("{path} is damaged: it is about another version", path=path), hint=HINT)
     return manifest
 
 
@@ -109,10 +110,15 @@ def load(version: str, results_dir: Path) -> list[Example]:
     else:
         old = single_file_path(results_dir, version)
         if not old.is_file():
-            raise StorageError(f"the data set version {path} is missing", hint=HINT, code="data.version_missing")
+            raise StorageError(
+                say("the data set version {path} is missing", path=path), hint=HINT, code="data.version_missing"
+            )
         path, examples = old, read_rows(old, HINT)
     if (found := content_hash(examples)) != version:
-        raise DatasetDamaged(f"{path} is damaged: its content hashes to {found[:12]}, not to its name", hint=HINT)
+        raise DatasetDamaged(
+            say("{path} is damaged: its content hashes to {found}, not to its name", path=path, found=found[:12]),
+            hint=HINT,
+        )
     return examples
 
 
@@ -134,7 +140,7 @@ def read_chunks(manifest: VersionManifest, results_dir: Path) -> Iterator[list[E
         yield rows
     if digest.hexdigest() != manifest.version:
         path = manifest_path(results_dir, manifest.version)
-        raise DatasetDamaged(f"{path} is damaged: its chunks are not those of this version", hint=HINT)
+        raise DatasetDamaged(say("{path} is damaged: its chunks are not those of this version", path=path), hint=HINT)
 
 
 def read_part(manifest: VersionManifest, results_dir: Path, start: int, count: int) -> list[Example]:

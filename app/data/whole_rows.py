@@ -10,6 +10,7 @@ from app.data.sources import open_source
 from app.data.stored import STORED_FORMAT
 from app.domain.errors import DataUnreadable
 from app.domain.train_config import AUTO
+from app.domain.wording import say
 
 
 def column_names(rows: Rows) -> list[str]:
@@ -38,7 +39,9 @@ def with_new_cells(rows: Rows, cells: dict[int, tuple[str, str]]) -> Iterator[tu
     with ExitStack() as closing:
         opened = open_source(rows.file, MAX_ROW_BYTES, asked, True, closing)
         if opened.sha256 != rows.sha256:
-            raise DataUnreadable(f"{rows.file} was changed while it was read", hint="try again when it is whole")
+            raise DataUnreadable(
+                say("{file} was changed while it was read", file=rows.file), hint="try again when it is whole"
+            )
         for number, record in enumerate(opened.records, 1):
             if number not in cells or isinstance(record, Unreadable):
                 continue

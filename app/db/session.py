@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.db.migrations import HEAD
 from app.domain.errors import ConfigError, InvalidInput, PlatformError, ServiceUnavailable, StorageError
+from app.domain.wording import say
 
 __all__ = ["Database", "Session", "open_database"]
 
@@ -89,13 +90,15 @@ def _sqlite_fault(url: URL, cause: BaseException) -> PlatformError | None:
     shown, reason = url.render_as_string(hide_password=True), str(cause)
     if "malformed" in reason:
         return StorageError(
-            f"{url.database or shown} is damaged: {reason}",
+            say("{database} is damaged: {reason}", database=url.database or shown, reason=reason),
             hint="move the file away; `finetune experiments import` brings each run back from its directory",
             code="storage.unreadable",
         )
     if "not a database" in reason:
         return StorageError(
-            f"{shown} is not a database", hint="move the file away; a new one is made", code="storage.unreadable"
+            say("{shown} is not a database", shown=shown),
+            hint="move the file away; a new one is made",
+            code="storage.unreadable",
         )
     if not isinstance(cause, sqlite3.OperationalError):
         return None
@@ -103,7 +106,10 @@ def _sqlite_fault(url: URL, cause: BaseException) -> PlatformError | None:
         return _full(shown, reason)
     if "locked" in reason:
         return _busy(shown, "another process holds it; try again, or find it with `fuser`")
-    return StorageError(f"cannot use {shown}: {reason}", hint="check that RESULTS_DIR exists and is writable")
+    return StorageError(
+        say("cannot use {shown}: {reason}", shown=shown, reason=reason),
+        hint="check that RESULTS_DIR exists and is writable",
+    )
 
 
 def _postgresql_fault(url: URL, cause: BaseException) -> PlatformError | None:
@@ -115,20 +121,36 @@ def _postgresql_fault(url: URL, cause: BaseException) -> PlatformError | None:
     if state in ("55P03", "40001", "40P01", "25P03"):
         return _busy(shown, "others write to it; try again")
     if "DataError" in kinds:
-        return InvalidInput(f"a value cannot be stored: {reason.splitlines()[0]}", code="input.not_storable")
+        return InvalidInput(
+            say("a value cannot be stored: {reason}", reason=reason.splitlines()[0]), code="input.not_storable"
+        )
     if "OperationalError" in kinds:
         return ServiceUnavailable(
-            f"cannot reach {shown}: {reason}", hint="check DATABASE_URL", code="database.unavailable"
+            say("cannot reach {shown}: {reason}", shown=shown, reason=reason),
+            hint="check DATABASE_URL",
+            code="database.unavailable",
         )
     return None
 
 
 def _full(shown: str, reason: str) -> StorageError:
-    return StorageError(f"cannot write {shown}: {reason}", hint="free some disk space", code="storage.full")
+    return StorageError(
+        say("cannot write {shown}: {reason}", shown=shown, reason=reason),
+        hint="free some disk space",
+        code="storage.full",
+    )
 
 
 def _busy(shown: str, hint: str) -> StorageError:
-    return StorageError(f"{shown} was busy for {BUSY_TIMEOUT_SECONDS} seconds", hint=hint, code="storage.busy")
+    return StorageError(
+        say(
+            "{shown} was busy for {busy_timeout_seconds} seconds",
+            shown=shown,
+            busy_timeout_seconds=BUSY_TIMEOUT_SECONDS,
+        ),
+        hint=hint,
+        code="storage.busy",
+    )
 
 
 def make_engine(url: str) -> Engine:
@@ -143,7 +165,7 @@ def make_engine(url: str) -> Engine:
             raise ArgumentError(f"{parsed.get_backend_name()} is not supported; SQLite and PostgreSQL are")
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigError(f"DATABASE_URL cannot be used: {error}", hint=_AN_ADDRESS) from error
+        raise ConfigError(say("DATABASE_URL cannot be used: {error}", error=error), hint=_AN_ADDRESS) from error
     except ValueError:
         # Its own words repeat what stands after the colon, which may be a part of the password.
         raise ConfigError("DATABASE_URL cannot be used: its port is no number", hint=_AN_ADDRESS) from None
@@ -230,7 +252,7 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise StorageError(
-            f"cannot write {path.parent}: {error.strerror}",
+            say("cannot write {parent}: {strerror}", parent=path.parent, strerror=error.strerror),
             hint="set RESULTS_DIR to a directory you may write to",
         ) from error
     try:
@@ -246,7 +268,7 @@ def _refuse_file_as_directory(path: Path) -> None:
         if place.exists():
             if not place.is_dir():
                 raise StorageError(
-                    f"cannot write {path}: {place} is a file, not a directory",
+                    say("cannot write {path}: {place} is a file, not a directory", path=path, place=place),
                     hint="set RESULTS_DIR to a directory you may write to",
                 )
             return

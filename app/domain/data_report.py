@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from app.domain.wording import Worded
+
 FindingCode = Literal[
     "unreadable_row",
     "missing_column",
@@ -39,7 +41,7 @@ class PreviewRow(BaseModel):
     label: str
 
 
-class Detected(BaseModel):
+class Detected(Worded):
     """How a file was read; `reasons` has one sentence for each choice that was made, not given.
 
     `preview` has its first rows, `other_lines` (from 1, the header counted) the first hundred lines that are in another
@@ -60,7 +62,7 @@ class Detected(BaseModel):
     preview: list[PreviewRow] = Field(default_factory=list)
 
 
-class Finding(BaseModel):
+class Finding(Worded):
     """One kind of trouble: which rows (1-based, header not counted, at most 100 named), what it costs, what to do."""
 
     model_config = ConfigDict(frozen=True)

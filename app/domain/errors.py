@@ -7,6 +7,8 @@ What an error means for HTTP or for an exit status is decided at the edges (`app
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.domain.wording import say
+
 
 class PlatformError(Exception):
     """Base of everything the platform raises on purpose.
@@ -42,6 +44,13 @@ class ConfigError(InvalidInput):
     """A configuration has wrong keys or values; the message lists all of them."""
 
     code = "config.invalid"
+
+    @classmethod
+    def at(cls, key: str, what: str, hint: str) -> "ConfigError":
+        """One setting, by its dotted key, that does not go with the others."""
+        error = cls(say("{key}: {what}", key=key, what=what), hint=hint)
+        error.places = [("/" + key.replace(".", "/"), what)]
+        return error
 
 
 class DataUnreadable(InvalidInput):

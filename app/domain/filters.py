@@ -15,6 +15,7 @@ from typing import Literal
 
 from app.domain.errors import InvalidInput
 from app.domain.task import TaskState
+from app.domain.wording import say
 
 Kind = Literal["text", "number", "time", "state"]
 Value = str | float | datetime
@@ -106,7 +107,7 @@ def _column(name: str) -> str:
     near = difflib.get_close_matches(name, COLUMNS, n=1)
     raise InvalidInput(
         f"there is no column {name!r}" + (f"; did you mean {near[0]}?" if near else ""),
-        hint=f"columns are {', '.join(COLUMNS)}",
+        hint=say("columns are {columns}", columns=", ".join(COLUMNS)),
         code="filter.invalid",
     )
 

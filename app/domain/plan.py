@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.errors import ConfigError
 from app.domain.train_config import AUTO, TrainConfig
+from app.domain.wording import Worded, say
 
 
 class _Value(BaseModel):
@@ -62,7 +63,7 @@ class Hardware(_Value):
     step_seconds: dict[str, float] = Field(default_factory=dict)
 
 
-class Decision(_Value):
+class Decision(_Value, Worded):
     """One `auto`, what became of it, and why."""
 
     key: str
@@ -115,13 +116,13 @@ MIN_BF16_GAIN = 1.2
 
 def choose_precision(hardware: Hardware) -> tuple[str, str]:
     """Pick a precision from the probe's seconds a step; fp32 unless another is clearly faster."""
-    measured = hardware.step_seconds
+    measured, name = hardware.step_seconds, hardware.device_name
     if hardware.device == "mps" or "bf16" not in measured or "fp32" not in measured:
-        return "fp32", f"no faster precision was measured on {hardware.device_name}"
+        return "fp32", say("no faster precision was measured on {device}", device=hardware.device_name)
     gain = measured["fp32"] / measured["bf16"]
     if gain >= MIN_BF16_GAIN:
-        return "bf16", f"a bf16 step is {gain:.1f}x as fast as fp32 on {hardware.device_name}"
-    return "fp32", f"bf16 is no gain on {hardware.device_name} ({gain:.2f}x the speed of fp32)"
+        return "bf16", say("a bf16 step is {gain:.1f}x as fast as fp32 on {device}", gain=gain, device=name)
+    return "fp32", say("bf16 is no gain on {device} ({gain:.2f}x the speed of fp32)", gain=gain, device=name)
 
 
 def choose_max_length(tokens: TokenFacts, max_positions: int) -> tuple[int, str]:
@@ -130,8 +131,10 @@ def choose_max_length(tokens: TokenFacts, max_positions: int) -> tuple[int, str]
     if tokens.longest <= 1.5 * wanted:
         wanted = max(wanted, ceil(tokens.longest / 8) * 8)
     if wanted > max_positions:
-        return max_positions, f"the model reads no more; 99 % of texts have up to {tokens.p99} tokens"
-    return wanted, f"99 % of texts have up to {tokens.p99} tokens, the longest {tokens.longest}"
+        return max_positions, say("the model reads no more; 99 % of texts have up to {p99} tokens", p99=tokens.p99)
+    return wanted, say(
+        "99 % of texts have up to {p99} tokens, the longest {longest}", p99=tokens.p99, longest=tokens.longest
+    )
 
 
 def choose_epochs(num_train: int, num_labels: int) -> tuple[float, str]:
@@ -145,29 +148,32 @@ def choose_epochs(num_train: int, num_labels: int) -> tuple[float, str]:
         epochs = 5
     else:
         epochs = 3
-    return float(epochs), f"{num_train} training rows, about {per_label:.0f} a label"
+    return float(epochs), say(
+        "{rows} training rows, about {per_label:.0f} a label", rows=num_train, per_label=per_label
+    )
 
 
 def choose_batch_size(num_train: int) -> tuple[int, str]:
     """Small batches where data is scarce, so that there are enough steps."""
     if num_train < 2000:
-        return 16, f"{num_train} training rows: a small batch gives enough steps"
-    return 32, f"{num_train} training rows"
+        return 16, say("{rows} training rows: a small batch gives enough steps", rows=num_train)
+    return 32, say("{rows} training rows", rows=num_train)
 
 
 def choose_learning_rate(num_labels: int) -> tuple[float, str]:
     """A rate at which LoRA on all linear layers learns fast; see docs/decisions/0005."""
     if num_labels > 20:
-        return 2e-3, f"{num_labels} labels: the head has much to learn"
-    return 1e-3, "high, as LoRA wants it; it falls linearly to zero"
+        return 2e-3, say("{labels} labels: the head has much to learn", labels=num_labels)
+    return 1e-3, say("high, as LoRA wants it; it falls linearly to zero")
 
 
 def _warmup(asked: float, total_steps: int) -> int:
     steps = int(asked) if asked >= 1 else ceil(asked * total_steps)
     if asked >= 1 and steps >= total_steps:
-        raise ConfigError(
-            f"training.warmup_steps: {steps} is not below the {total_steps} steps of the run",
-            hint="give fewer, or a share below 1, as in 0.06",
+        raise ConfigError.at(
+            "training.warmup_steps",
+            say("{steps} is not below the {total} steps of the run", steps=steps, total=total_steps),
+            say("give fewer, or a share below 1, as in 0.06"),
         )
     return min(steps, total_steps - 1)
 
@@ -192,7 +198,9 @@ def _eval_every(asked: Any, data: DatasetProfile, steps_per_epoch: int, total_st
         epochs = 1.0 if number.startswith("epoch") else float(number)
         return max(1, min(total_steps, round(epochs * steps_per_epoch))), ""
     times = _evaluations(data, total_steps / steps_per_epoch)
-    return ceil(total_steps / times), f"{times} evaluations find the best step and take about a tenth of the time"
+    return ceil(total_steps / times), say(
+        "{times} evaluations find the best step and take about a tenth of the time", times=times
+    )
 
 
 def _label_weights(config: TrainConfig, data: DatasetProfile) -> list[float] | None:
@@ -205,9 +213,10 @@ def _label_weights(config: TrainConfig, data: DatasetProfile) -> list[float] | N
         return [total / (len(data.labels) * max(1, count)) for count in data.train_label_counts]
     unknown = sorted(set(asked) - set(data.labels))
     if unknown:
-        raise ConfigError(
-            f"training.label_weights: there is no label {', '.join(map(repr, unknown))} in the data",
-            hint=f"the labels are {', '.join(data.labels[:20])}",
+        raise ConfigError.at(
+            "training.label_weights",
+            say("there is no label {labels} in the data", labels=", ".join(map(repr, unknown))),
+            say("the labels are {labels}", labels=", ".join(data.labels[:20])),
         )
     return [float(asked.get(name, 1.0)) for name in data.labels]
 
@@ -219,26 +228,30 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
         "model.max_length", config.model.max_length, *choose_max_length(data.tokens, base.max_positions)
     )
     if max_length > base.max_positions:
-        raise ConfigError(
-            f"model.max_length: {max_length} is more than {base.name} can read",
-            hint=f"its longest input has {base.max_positions} tokens; 'auto' chooses for you",
+        raise ConfigError.at(
+            "model.max_length",
+            say("{max_length} is more than {name} can read", max_length=max_length, name=base.name),
+            say("its longest input has {longest} tokens; 'auto' chooses for you", longest=base.max_positions),
         )
-    linears = "every linear layer of the encoder: most to gain where data is rich"
+    linears = say("every linear layer of the encoder: most to gain where data is rich")
     targets = config.lora.target_modules
     if targets == "all-linear":
         targets = base.encoder_linears
     targets = choices.resolve("lora.target_modules", targets, base.encoder_linears, linears)
     heads = choices.resolve(
-        "lora.modules_to_save", config.lora.modules_to_save, base.head_modules, "layers without pretrained weights"
+        "lora.modules_to_save", config.lora.modules_to_save, base.head_modules, say("layers without pretrained weights")
     )
-    choices.resolve("training.device", training.device, hardware.device, f"{hardware.device_name} is at hand")
+    choices.resolve(
+        "training.device", training.device, hardware.device, say("{device} is at hand", device=hardware.device_name)
+    )
     precision = choices.resolve("training.precision", training.precision, *choose_precision(hardware))
     if precision == "fp16" and hardware.device != "cuda":
-        raise ConfigError(
-            f"training.precision: fp16 needs an NVIDIA GPU, this run uses {hardware.device_name}",
-            hint="take bf16 or fp32, or leave it at 'auto'",
+        raise ConfigError.at(
+            "training.precision",
+            say("fp16 needs an NVIDIA GPU, this run uses {device}", device=hardware.device_name),
+            say("take bf16 or fp32, or leave it at 'auto'"),
         )
-    threads = choices.resolve("training.num_threads", training.num_threads, hardware.num_threads, "physical cores")
+    threads = choices.resolve("training.num_threads", training.num_threads, hardware.num_threads, say("physical cores"))
     batch = choices.resolve(
         "training.per_device_train_batch_size", training.per_device_train_batch_size, *choose_batch_size(data.num_train)
     )
@@ -246,7 +259,7 @@ def make_plan(config: TrainConfig, data: DatasetProfile, base: BaseModelFacts, h
         "training.per_device_eval_batch_size",
         training.per_device_eval_batch_size,
         32,
-        "larger ones gain little and pad more",
+        say("larger ones gain little and pad more"),
     )
     rate = choices.resolve("training.learning_rate", training.learning_rate, *choose_learning_rate(len(data.labels)))
     per_epoch = max(1, ceil(ceil(data.num_train / batch) / training.gradient_accumulation_steps))

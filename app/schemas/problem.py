@@ -1,21 +1,23 @@
 """RFC 9457 problem details: how every service says no."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from app.domain.wording import Worded
 from app.schemas.datasets import DatasetFinding
 
 
-class ProblemPlace(BaseModel):
+class ProblemPlace(Worded):
     """One fault in a request: where, as a JSON pointer (`/training/learning_rate`), and what is wrong there."""
 
     pointer: str
     detail: str
 
 
-class Problem(BaseModel):
+class Problem(Worded):
     """Problem details with our stable `code`; `detail` is a sentence a person can act on.
 
-    `hint` is the part of `detail` after its last semicolon that says what to do, where there is one.
+    `hint` is the part of `detail` after its last semicolon that says what to do, where there is one; `said.detail` is
+    about the part before it.
     """
 
     model_config = ConfigDict(

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, RootModel
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, RootModel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from app.domain.train_config import TrainConfig
+from app.domain.wording import Worded
 from app.schemas.problem import ProblemPlace
 
 _EXAMPLE: dict[str, Any] = {
@@ -31,7 +32,7 @@ class TrainRequest(RootModel[dict[str, Any]]):
         return described
 
 
-class ConfigCheck(BaseModel):
+class ConfigCheck(Worded):
     """What a TrainConfig is worth: all that is wrong with it, or the whole of it with its defaults."""
 
     model_config = ConfigDict(

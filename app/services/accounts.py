@@ -13,6 +13,7 @@ from app.db.tables import UserRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.domain.principal import Caller, Principal, Role, is_username
+from app.domain.wording import say
 from app.schemas.paging import DEFAULT_LIMIT, Page
 from app.schemas.users import Limits, Me, UpdateUser, UserView
 from app.services.authentication import signed_in
@@ -32,7 +33,7 @@ def hash_new_password(platform: Platform, password: str, username: str) -> str:
     """What to store of a password for a new or an old account; InvalidInput for a name or password of no use."""
     if not is_username(username):
         raise InvalidInput(
-            f"{username[:70]!r} cannot be a user name",
+            say("{username!r} cannot be a user name", username=username[:70]),
             hint="take 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends",
             code="user.bad_name",
         )
@@ -47,7 +48,11 @@ def add_user(
     """Record a new account in the caller's transaction."""
     row = users.add(session, username=username, password_hash=password_hash, role=role)
     if row is None:
-        raise Conflict(f"there is an account {username!r} already", hint="take another name", code="user.exists")
+        raise Conflict(
+            say("there is an account {username!r} already", username=username),
+            hint="take another name",
+            code="user.exists",
+        )
     platform.audit.append(session, caller, "user.create", f"user:{username}", details={"role": role.value})
     return row
 
@@ -93,7 +98,7 @@ def update_user(platform: Platform, caller: Caller, username: str, changes: Upda
         is_lost = changed.get("role") not in (None, Role.ADMIN) or changed.get("is_disabled") is True
         if is_lost and users.active_administrators(session) == [username]:
             raise Conflict(
-                f"{username!r} is the only administrator who can sign in",
+                say("{username!r} is the only administrator who can sign in", username=username),
                 hint="make somebody else an administrator first",
                 code="user.last_administrator",
             )
@@ -178,7 +183,7 @@ def me(platform: Platform, principal: Principal) -> Me:
 def _get(session: Session, username: str) -> UserRow:
     row = users.get(session, username) if is_username(username) else None
     if row is None:
-        raise NotFound(f"there is no account {username[:70]!r}", hint="`GET /users` lists all")
+        raise NotFound(say("there is no account {username!r}", username=username[:70]), hint="`GET /users` lists all")
     return row
 
 

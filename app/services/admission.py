@@ -21,6 +21,7 @@ from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind
 from app.domain.train_config import AUTO, TrainConfig
+from app.domain.wording import say
 from app.services import data_sets_shared
 from app.services.platform import Platform
 from app.settings import Settings
@@ -67,8 +68,7 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig, kind: TaskKin
     try:
         plan = _rehearse(config, manifests)
     except ConfigError as error:
-        key, _, what = error.message.partition(": ")
-        raise faulty([(pointer(key), f"{what}; {error.hint}" if error.hint else what)]) from error
+        raise faulty([(place, _with_hint(what, error.hint)) for place, what in error.places]) from error
     return Admitted(config, versions, _memory_bytes(plan), _device_of(config))
 
 
@@ -80,16 +80,20 @@ def faulty(faults: list[Fault]) -> ConfigError:
     return error
 
 
-def pointer(dotted: str) -> str:
-    """The JSON pointer of a dotted key."""
-    return "/" + dotted.replace("~", "~0").replace("/", "~1").replace(".", "/")
+def _with_hint(what: str, hint: str) -> str:
+    return say("{what}; {hint}", what=what, hint=hint) if hint else what
 
 
 def _model_faults(config: TrainConfig, settings: Settings) -> Iterator[Fault]:
     name = config.model.name
     if name not in CATALOG and name not in settings.allowed_models:
         known = ", ".join((*CATALOG, *settings.allowed_models))
-        yield "/model/name", f"{name[:100]!r} is no base model of this installation; expected one of {known}"
+        yield (
+            "/model/name",
+            say(
+                "{name!r} is no base model of this installation; expected one of {known}", name=name[:100], known=known
+            ),
+        )
     elif name == "minilm" and config.model.revision is not None:
         yield "/model/revision", "minilm is installed with this program and has no revisions; leave it out"
 
@@ -109,7 +113,11 @@ def _device_faults(offered: Collection[str] | None, config: TrainConfig) -> Iter
         key = "device" if config.training.device == needed else "precision"
         yield (
             f"/training/{key}",
-            f"no worker of this installation has the device it needs, {needed}; here: {', '.join(sorted(offered))}",
+            say(
+                "no worker of this installation has the device it needs, {needed}; here: {offered}",
+                needed=needed,
+                offered=", ".join(sorted(offered)),
+            ),
         )
 
 
@@ -124,7 +132,7 @@ def _size_faults(config: TrainConfig) -> Iterator[Fault]:
     for key, limit in limits.items():
         value = getattr(training, key)
         if isinstance(value, int) and value > limit:
-            yield f"/training/{key}", f"{value} is more than {limit}"
+            yield f"/training/{key}", say("{value} is more than {limit}", value=value, limit=limit)
 
 
 def _resolve(
@@ -140,13 +148,16 @@ def _resolve(
                 faults.append((None, (place, "no training data is named; expected NAME@VERSION of a stored data set")))
             continue
         if not re.fullmatch(rf"{DATA_NAME_PATTERN}@[0-9]{{1,9}}", source):
-            what = f"{source[:100]!r} is no stored data set; expected NAME@VERSION, as POST /datasets gives it"
+            what = say(
+                "{source!r} is no stored data set; expected NAME@VERSION, as POST /datasets gives it",
+                source=source[:100],
+            )
             faults.append((None, (place, what)))
             continue
         try:
             versions[split] = data_sets_shared.resolve_for_training(session, principal, source, results_dir)
         except NotFound as error:
-            faults.append((error, (place, f"{error.message}; {error.hint}" if error.hint else error.message)))
+            faults.append((error, (place, _with_hint(error.message, error.hint))))
     return versions, faults
 
 
@@ -160,10 +171,15 @@ def _refuse_blocked(
             for finding in report.findings:
                 blocks = finding.code in block or (finding.severity == "error" and finding.code not in allow)
                 if blocks:
-                    accept = "take it out of data.block" if finding.code in block else "name it in data.allow"
+                    accept = say("take it out of data.block" if finding.code in block else "name it in data.allow")
                     raise DataBlocked(
-                        f"{versions[split]}: {finding.message} ({finding.code})",
-                        hint=f"{finding.fix}; or accept it: {accept}",
+                        say(
+                            "{split}: {finding} ({code})",
+                            split=versions[split],
+                            finding=finding.told("message"),
+                            code=finding.code,
+                        ),
+                        hint=say("{fix}; or accept it: {accept}", fix=finding.told("fix"), accept=accept),
                         reports={split: report},
                     )
     known = set(manifests["train"].labels)
@@ -171,8 +187,13 @@ def _refuse_blocked(
         unknown = sorted(set(manifests[split].labels) - known) if split in manifests else []
         if unknown and "unknown_label" not in allow:
             raise DataBlocked(
-                f"{versions[split]} has labels that {versions['train']} has not: {', '.join(unknown[:10])}",
-                hint=f"take {split} data with the labels of the training data",
+                say(
+                    "{split} has labels that {train} has not: {unknown}",
+                    split=versions[split],
+                    train=versions["train"],
+                    unknown=", ".join(unknown[:10]),
+                ),
+                hint=say("take {split} data with the labels of the training data", split=split),
             )
 
 

@@ -8,6 +8,7 @@ from app.db.tables import ApiKeyRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict, NotFound
 from app.domain.principal import Caller, Principal
+from app.domain.wording import say
 from app.schemas.paging import Page
 from app.schemas.users import ApiKeyCreated, ApiKeyView
 from app.services.authentication import signed_in
@@ -34,10 +35,14 @@ def create_api_key(platform: Platform, caller: Caller, name: str, expires_in_day
     with platform.installation.database.write() as session:
         if len(api_keys.active(session, principal.user_id, now)) >= MAX_KEYS:
             raise Conflict(
-                f"you have {MAX_KEYS} API keys", hint="revoke one that is not needed", code="api_key.too_many"
+                say("you have {max_keys} API keys", max_keys=MAX_KEYS),
+                hint="revoke one that is not needed",
+                code="api_key.too_many",
             )
         if not api_keys.add(session, row, now):
-            raise Conflict(f"you have an API key {name!r} already", hint="take another name", code="api_key.exists")
+            raise Conflict(
+                say("you have an API key {name!r} already", name=name), hint="take another name", code="api_key.exists"
+            )
         details = {"name": name, "expires_at": expires_at}
         platform.audit.append(session, caller, "api_key.create", f"api_key:{row.id}", details=details)
     return ApiKeyCreated(**_view(row).model_dump(), key=key)

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.domain.errors import Conflict, NotFound
 from app.domain.manifest import Receipt
 from app.domain.principal import Caller, Principal
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.files import sha256_file
 from app.runs.receipt import read_receipt
@@ -48,7 +49,8 @@ def download(platform: Platform, caller: Caller, name: str, path: str) -> Downlo
     digest = _files(run, receipt).get(path)
     if digest is None:
         raise NotFound(
-            f"experiment {name!r} has no file {path[:200]!r}", hint=f"`GET /experiments/{name}/artifacts` lists them"
+            say("experiment {name!r} has no file {path!r}", name=name, path=path[:200]),
+            hint=say("`GET /experiments/{name}/artifacts` lists them", name=name),
         )
     if not _is_there(run, path):
         raise _gone(name, path)
@@ -80,7 +82,7 @@ def _finished(platform: Platform, principal: Principal, name: str) -> tuple[RunD
         raise _gone(name, "its directory")
     if not run.is_complete:
         raise Conflict(
-            f"run {name!r} has left nothing yet: it is {record.summary.state}",
+            say("run {name!r} has left nothing yet: it is {state}", name=name, state=record.summary.state),
             hint="its files are there once it has succeeded",
             code="run.incomplete",
         )
@@ -94,7 +96,7 @@ def _files(run: RunDirectory, receipt: Receipt) -> dict[str, str]:
 
 def _gone(name: str, what: str) -> NotFound:
     return NotFound(
-        f"files of run {name!r} are gone from the disk: {what}",
+        say("files of run {name!r} are gone from the disk: {what}", name=name, what=what),
         hint="restore them from a copy, or train again",
         code="run.files_gone",
     )

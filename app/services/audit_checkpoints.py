@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.domain.audit import AuditHead
 from app.domain.errors import AuditUnavailable
+from app.domain.wording import say
 from app.monitor.audit_utils import is_signed, rfc3339, sign
 
 EVERY_EVENTS = 200
@@ -95,7 +96,7 @@ class CheckpointFile:
             _append_whole(self.path, line)
         except OSError as error:
             raise AuditUnavailable(
-                f"cannot write {self.path}: {error.strerror}, so nothing was changed",
+                say("cannot write {path}: {strerror}, so nothing was changed", path=self.path, strerror=error.strerror),
                 hint="an administrator must free disk space or mend the permissions",
             ) from error
         self._newest = added

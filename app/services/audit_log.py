@@ -14,6 +14,7 @@ from app.db.tables.base import utc_now
 from app.domain.audit import AuditFilter, ChainedEvent, Verification
 from app.domain.errors import AuditUnavailable, Conflict, InvalidInput
 from app.domain.principal import Caller
+from app.domain.wording import say
 from app.monitor.audit_utils import rfc3339
 from app.runs.files import storage_errors
 from app.schemas.audit import AuditItem, AuditVerification
@@ -101,7 +102,7 @@ def write_text(texts: Iterable[str], kind: ExportFormat, path: Path) -> int:
 
 def _refuse_existing(path: Path) -> None:
     if path.exists():
-        raise Conflict(f"{path} exists already", hint="choose another --out")
+        raise Conflict(say("{path} exists already", path=path), hint="choose another --out")
 
 
 def verify_for(audit: AuditLog, caller: Caller) -> AuditVerification:

@@ -9,6 +9,7 @@ from app.db.session import Database
 from app.domain.errors import InvalidInput, PlatformError
 from app.domain.plan import TrainingPlan
 from app.domain.train_config import CheckpointReason, Metric
+from app.domain.wording import say
 from app.runs.checkpoints import Checkpoint, find_checkpoints, kept_for, remove_checkpoint
 from app.runs.directory import RunDirectory
 from app.runs.files import read_json, size_of
@@ -29,7 +30,10 @@ def parse_keep(text: str) -> list[CheckpointReason]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     wrong = [word for word in words if word not in REASONS]
     if wrong or not words:
-        raise InvalidInput(f"cannot keep {', '.join(wrong) or 'nothing'}", hint=f"choose among {', '.join(REASONS)}")
+        raise InvalidInput(
+            say("cannot keep {wrong}", wrong=", ".join(wrong) or "nothing"),
+            hint=say("choose among {reasons}", reasons=", ".join(REASONS)),
+        )
     return [reason for reason in REASONS if reason in words]
 
 

@@ -14,6 +14,7 @@ import yaml
 from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import ConfigError
 from app.domain.train_config import AUTO, DataConfig, TrainConfig
+from app.domain.wording import say
 from app.services.configuration_faults import check, look_up
 from app.services.configuration_help import Key, is_group
 
@@ -88,22 +89,26 @@ def load_config(
 def ineffective_settings(config: TrainConfig) -> list[str]:
     """Settings that were given and cannot take effect beside the others, one sentence each."""
     training, data, model, lora = config.training, config.data, config.model, config.lora
-    warnings = []
+    warnings: list[str] = []
     epochs_given = "num_train_epochs" in training.model_fields_set and training.num_train_epochs != AUTO
     if training.max_steps is not None and epochs_given:
-        warnings.append("training.num_train_epochs has no effect: training.max_steps decides")
+        warnings.append(say("training.num_train_epochs has no effect: training.max_steps decides"))
     if data.eval is not None and "eval_fraction" in data.model_fields_set:
-        warnings.append("data.eval_fraction has no effect: data.eval is given")
+        warnings.append(say("data.eval_fraction has no effect: data.eval is given"))
     warnings += _without_effect_on_stored_data(data)
     if model.revision is not None and (model.name == "minilm" or Path(model.name).is_dir()):
-        warnings.append(f"model.revision has no effect: {model.name} comes from this machine, not from the hub")
+        warnings.append(
+            say("model.revision has no effect: {model} comes from this machine, not from the hub", model=model.name)
+        )
     if training.fast_path and "fast_path" in training.model_fields_set and lora.lora_dropout > 0:
-        warnings.append("training.fast_path has no effect: lora.lora_dropout is above 0")
+        warnings.append(say("training.fast_path has no effect: lora.lora_dropout is above 0"))
     if training.lr_scheduler_type == "constant_with_warmup" and training.warmup_steps == 0:
-        warnings.append("training.lr_scheduler_type constant_with_warmup has no warm-up: training.warmup_steps is 0")
+        warnings.append(
+            say("training.lr_scheduler_type constant_with_warmup has no warm-up: training.warmup_steps is 0")
+        )
     both = sorted(set(data.allow) & set(data.block))
     if both:
-        warnings.append(f"data.allow has no effect for {', '.join(both)}: data.block names it too")
+        warnings.append(say("data.allow has no effect for {codes}: data.block names it too", codes=", ".join(both)))
     return warnings
 
 
@@ -113,8 +118,12 @@ def _without_effect_on_stored_data(data: DataConfig) -> list[str]:
         return []
     keys = ["eval_fraction"] if data.eval is None else []
     if data.eval is None and data.test is None:
-        keys += ["text_column", "label_column"]
-    return [f"data.{key} has no effect: {data.train} is stored" for key in keys if key in data.model_fields_set]
+        keys += ["text_column", "label_column", "reading"]
+    return [
+        say("data.{key} has no effect: {data} is stored", key=key, data=data.train)
+        for key in keys
+        if key in data.model_fields_set
+    ]
 
 
 def _by_line(problem: str) -> tuple[int, str]:
@@ -134,15 +143,26 @@ def _all_at_once(problems: Sequence[str]) -> ConfigError:
 def _read_file(path: Path, sources: _Sources) -> None:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes: that is no configuration")
+            raise ConfigError(
+                say(
+                    "{path} has more than {max_file_bytes} bytes: that is no configuration",
+                    path=path,
+                    max_file_bytes=MAX_FILE_BYTES,
+                )
+            )
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"there is no file {path}", hint="config/ has one for each base model") from None
+        raise ConfigError(
+            say("there is no file {path}", path=path), hint="config/ has one for each base model"
+        ) from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from error
+        raise ConfigError(
+            say("{path} is not UTF-8 text (byte {start})", path=path, start=error.start), hint="save it as UTF-8"
+        ) from error
     except OSError as error:
         raise ConfigError(
-            f"cannot read {path}: {error.strerror}", hint="name a YAML file; config/ has one for each base model"
+            say("cannot read {path}: {strerror}", path=path, strerror=error.strerror),
+            hint="name a YAML file; config/ has one for each base model",
         ) from error
     try:
         if refused := _refused_token(path, content):

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from app.domain.train_config import TrainConfig
+from app.domain.wording import Said, say
 from app.services.configuration_help import Key, allowed_values, keys_beside, known_keys, nearest_key
 
 MAX_SHOWN = 80
@@ -21,7 +22,7 @@ class Fault:
     """`key` is empty for what concerns the configuration as a whole."""
 
     key: Key
-    message: str
+    message: Said
 
 
 def check(values: Any) -> tuple[TrainConfig | None, list[Fault]]:
@@ -52,7 +53,9 @@ def _booleans_as_numbers(values: Any) -> list[Fault]:
     for key in known_keys(TrainConfig):
         value, allowed = look_up(values, key), allowed_values(TrainConfig, key)
         if isinstance(value, bool) and allowed is not None and "true or false" not in allowed:
-            faults.append(Fault(key, f"{str(value).lower()} is not allowed; expected {allowed}"))
+            faults.append(
+                Fault(key, say("{value} is not allowed; expected {allowed}", value=str(value).lower(), allowed=allowed))
+            )
     return faults
 
 
@@ -77,14 +80,20 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _describe(key: Key, fault: dict[str, Any], values: Any) -> str:
+def _describe(key: Key, fault: dict[str, Any], values: Any) -> Said:
     if fault["type"] == "extra_forbidden":
         near = nearest_key(TrainConfig, key) if len(key[-1]) <= MAX_SHOWN else None
-        known = f"{'.'.join(key[:-1]) or 'a configuration'} has {', '.join(keys_beside(TrainConfig, key))}"
-        return "unknown key; " + (f"did you mean {near}?" if near else known)
+        if near:
+            return say("unknown key; did you mean {near}?", near=near)
+        group, known = ".".join(key[:-1]), ", ".join(keys_beside(TrainConfig, key))
+        if not group:
+            return say("unknown key; a configuration has {keys}", keys=known)
+        return say("unknown key; {group} has {keys}", group=group, keys=known)
     if fault["type"] == "value_error":
-        return str(fault["msg"]).removeprefix("Value error, ")
+        return Said.of(str(fault["msg"]).removeprefix("Value error, "), None)
     allowed = allowed_values(TrainConfig, key)
     given = look_up(values, key)
     shown = yaml.safe_dump(given, default_flow_style=True, allow_unicode=True).strip().removesuffix("\n...")
-    return f"{shown[:MAX_SHOWN]} is not allowed" + (f"; expected {allowed}" if allowed else "")
+    if not allowed:
+        return say("{value} is not allowed", value=shown[:MAX_SHOWN])
+    return say("{value} is not allowed; expected {allowed}", value=shown[:MAX_SHOWN], allowed=allowed)

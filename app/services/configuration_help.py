@@ -1,12 +1,28 @@
 """What a configuration key takes, in words, and which known key a wrong one was meant to be: read off the model."""
 
 import difflib
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from pydantic import BaseModel
 
+from app.domain.wording import Said, say, words
+
 Key = tuple[str, ...]
+
+_KINDS = {
+    "integer": say("a whole number"),
+    "number": say("a number"),
+    "string": say("text"),
+    "boolean": say("true or false"),
+    "null": say("null"),
+}
+_LIMITS = {
+    "exclusiveMinimum": words("above {limit}"),
+    "minimum": words("at least {limit}"),
+    "exclusiveMaximum": words("below {limit}"),
+    "maximum": words("at most {limit}"),
+}
 
 
 @lru_cache
@@ -66,42 +82,41 @@ def nearest_key(model: type[BaseModel], key: Key) -> str | None:
     return near[0] if near else None
 
 
-def allowed_values(model: type[BaseModel], key: Key) -> str | None:
+def allowed_values(model: type[BaseModel], key: Key) -> Said | None:
     """What a key takes, in words, such as "auto or a number above 0, at most 1"; None for an unknown key."""
     schema = known_keys(model).get(key)
     return None if schema is None else describe_schema(schema)
 
 
-def describe_schema(schema: dict[str, Any]) -> str:
+def describe_schema(schema: dict[str, Any]) -> Said:
     """One JSON schema in words."""
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(describe_schema(branch) for branch in schema["anyOf"]))
+        return reduce(_either, dict.fromkeys(describe_schema(branch) for branch in schema["anyOf"]))
     if "const" in schema:
-        return str(schema["const"])
+        return say("{value}", value=str(schema["const"]))
     if "enum" in schema:
-        return "one of " + ", ".join(str(value) for value in schema["enum"])
+        return say("one of {values}", values=_listed(schema))
     if "$ref" in schema:
-        return "a group of keys"
+        return say("a group of keys")
     kind = schema.get("type")
     if kind == "array":
-        least = "of at least 1: " if schema.get("minItems") else "of "
-        return f"a list {least}{describe_schema(schema.get('items', {})).removeprefix('one of ')}"
+        items = schema.get("items", {})
+        shown = _listed(items) if "enum" in items else describe_schema(items)
+        return say("a list of at least 1: {items}" if schema.get("minItems") else "a list of {items}", items=shown)
     if kind == "object":
-        return "names, each with " + describe_schema(schema.get("additionalProperties") or {})
-    words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-    return words.get(str(kind), "null" if kind == "null" else "any value") + _bounds(schema)
+        return say("names, each with {values}", values=describe_schema(schema.get("additionalProperties") or {}))
+    named, limits = _KINDS.get(str(kind), say("any value")), _bounds(schema)
+    return say("{kind} {limits}", kind=named, limits=limits) if limits else named
 
 
-def _bounds(schema: dict[str, Any]) -> str:
-    limits = []
-    for keyword, word in (
-        ("exclusiveMinimum", "above"),
-        ("minimum", "at least"),
-        ("exclusiveMaximum", "below"),
-        ("maximum", "at most"),
-    ):
-        if keyword in schema:
-            limits.append(f"{word} {schema[keyword]}")
-    if "pattern" in schema:
-        limits.append(f"matching {schema['pattern']}")
-    return (" " + ", ".join(limits)) if limits else ""
+def _either(one: Said, other: Said) -> Said:
+    return say("{one} or {other}", one=one, other=other)
+
+
+def _listed(schema: dict[str, Any]) -> str:
+    return ", ".join(str(value) for value in schema["enum"])
+
+
+def _bounds(schema: dict[str, Any]) -> list[Said]:
+    limits = [say(pattern, limit=schema[keyword]) for keyword, pattern in _LIMITS.items() if keyword in schema]
+    return [*limits, say("matching {pattern}", pattern=schema["pattern"])] if "pattern" in schema else limits

@@ -16,8 +16,9 @@ from app.data import catalogue, exporting, versioning
 from app.data.chunks import Example
 from app.domain.data_report import ValidationReport
 from app.domain.data_version import LabelledText, NamedVersion, Relabelled, VersionManifest
-from app.domain.errors import DataUnreadable, InvalidInput, PlatformError, TooLarge
-from app.domain.train_config import DataConfig
+from app.domain.errors import DataUnreadable, InvalidInput, ModelUnusable, PlatformError, TooLarge
+from app.domain.train_config import AUTO, DataConfig, ModelConfig
+from app.domain.wording import say
 from app.schemas.data_fixes import MAX_CHANGE_CHARS, MAX_CHANGES, FixChange, FixCount, Fixed
 from app.schemas.datasets import DatasetCreated, DatasetRowView, DiffView, ValidatedFile
 from app.services.file_names import with_shown_names
@@ -57,10 +58,8 @@ def add(request: Request) -> dict[str, Any]:
 
 def validate(request: Request) -> dict[str, Any]:
     """Check files and store nothing; with a base model, also whether it can read the texts."""
-    from app.services.training import base_tokenizer
-
     length: int | Literal["auto"] = request["max_length"] or "auto"
-    base = base_tokenizer(request["base_model"], max_length=length) if request["base_model"] else None
+    base = _base(request["base_model"], length)
     checked, mended = _checked(request, DataConfig.model_validate(request["data"]), base)
     from app.data.fixing import remedies
 
@@ -69,6 +68,20 @@ def validate(request: Request) -> dict[str, Any]:
     offered = {finding.code: remedies(finding) for finding in train.findings}
     fields = train.model_dump(exclude={"ok"}) | reports | {"fixed": mended, "remedies": offered}
     return ValidatedFile(**fields).model_dump(mode="json")
+
+
+def _base(name: str | None, max_length: int | Literal["auto"]) -> Any:
+    """The tokenizer of a base model; of the one that is taken unasked None where it is not here."""
+    from app.services.training import base_tokenizer
+
+    if name is None:
+        return None
+    try:
+        return base_tokenizer(ModelConfig().name if name == AUTO else name, max_length=max_length)
+    except ModelUnusable:
+        if name != AUTO:
+            raise
+        return None
 
 
 def _checked(request: Request, data: DataConfig, base: Any = None) -> "tuple[dict[str, Checked], Fixed | None]":
@@ -93,7 +106,7 @@ def _checked(request: Request, data: DataConfig, base: Any = None) -> "tuple[dic
     except Exception as error:
         traceback.print_exc()
         raise DataUnreadable(
-            f"the file cannot be read: {type(error).__name__}",
+            say("the file cannot be read: {name__}", name__=type(error).__name__),
             hint="is it whole, and what its name says? the log of the server has more",
             code=READER_FAILED,
         ) from error
@@ -135,7 +148,13 @@ def _refuse_excess(report: ValidationReport) -> None:
     ):
         if count > limit:
             raise TooLarge(
-                f"{report.file} has {count:,} {what}; at most {limit:,} are taken",
+                say(
+                    "{file} has {count:,} {what}; at most {limit:,} are taken",
+                    file=report.file,
+                    count=count,
+                    what=what,
+                    limit=limit,
+                ),
                 hint="is the right column taken for the label, and the right mark for the separator?",
             )
 
@@ -172,7 +191,10 @@ def split_range(manifest: VersionManifest, split: str | None, reference: str) ->
         return 0, manifest.rows
     there = [name for name in versioning.SPLITS if name in manifest.splits]
     if split not in there:
-        raise InvalidInput(f"{reference} has no split {split!r}", hint=f"it has {', '.join(there)}")
+        raise InvalidInput(
+            say("{reference} has no split {split!r}", reference=reference, split=split),
+            hint=say("it has {there}", there=", ".join(there)),
+        )
     counts = [manifest.splits[name] for name in there]
     place = there.index(split)
     return [0, *accumulate(counts)][place], counts[place]

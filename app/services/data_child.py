@@ -18,6 +18,7 @@ from typing import Any
 
 from app.domain import errors
 from app.domain.errors import PlatformError
+from app.domain.wording import made_of
 from app.services import disk_room
 from app.services.confinement import Limits, confine
 from app.services.file_names import with_shown_names
@@ -116,12 +117,19 @@ def _described(error: PlatformError, disk_errors: set[int]) -> dict[str, Any]:
         "message": _cut(error.message),
         "hint": _cut(error.hint),
         "code": error.code,
+        "said": _made_of({"message": error.message, "hint": error.hint}),
     }
     if isinstance(error, errors.AmbiguousColumns):
         described |= {"role": error.role, "choices": [_cut(name) for name in error.choices[:MAX_CHOICES]]}
     if isinstance(error, errors.DataBlocked):
         described["reports"] = {split: report.model_dump(mode="json") for split, report in error.reports.items()}
     return described
+
+
+def _made_of(texts: dict[str, str]) -> dict[str, Any]:
+    """What the texts were made of, where a file has not made it too long."""
+    made = {name: sentence.model_dump() for name, text in texts.items() if (sentence := made_of(text)) is not None}
+    return {name: one for name, one in made.items() if len(json.dumps(one)) <= MAX_MESSAGE_CHARS}
 
 
 def _cut(text: str) -> str:

@@ -12,6 +12,7 @@ from app.db.tables import DatasetRow
 from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion
 from app.domain.errors import Forbidden, Hidden, InvalidInput, NotFound
 from app.domain.principal import Principal
+from app.domain.wording import say
 
 _REFERENCE = re.compile(rf"({DATA_NAME_PATTERN})(?:@([0-9]{{1,9}}))?")
 
@@ -35,9 +36,14 @@ class Seen:
         if found:
             return found[0]
         if not self.entries:
-            raise NotFound(f"{self.name!r} has no version yet", hint="its first one is being checked, or was refused")
+            raise NotFound(
+                say("{name!r} has no version yet", name=self.name),
+                hint="its first one is being checked, or was refused",
+            )
         there = ", ".join(str(one) for one in self.entries[-5:])
-        raise NotFound(f"there is no {self.name}@{number}", hint=f"there is {there}")
+        raise NotFound(
+            say("there is no {name}@{number}", name=self.name, number=number), hint=say("there is {there}", there=there)
+        )
 
 
 def is_readable(session: Session, principal: Principal, name: str, owner: str | None) -> bool:
@@ -63,7 +69,8 @@ def check_may_change(principal: Principal, seen: Seen) -> None:
     """Forbidden for those who may only read it."""
     if not may_change(principal, seen.owner):
         raise Forbidden(
-            f"only its owner and administrators may change {seen.name!r}", hint="store a copy under a name of your own"
+            say("only its owner and administrators may change {name!r}", name=seen.name),
+            hint="store a copy under a name of your own",
         )
 
 
@@ -71,7 +78,10 @@ def find_version(session: Session, results_dir: Path, principal: Principal, refe
     """The version that NAME@NUMBER, or the newest that NAME stands for; as `find` where there is none to be seen."""
     named = parse(reference)
     if named is None:
-        raise InvalidInput(f"{reference[:200]!r} is no data set version", hint="write NAME@NUMBER, as in reviews@2")
+        raise InvalidInput(
+            say("{reference!r} is no data set version", reference=reference[:200]),
+            hint="write NAME@NUMBER, as in reviews@2",
+        )
     return find(session, results_dir, principal, named[0]).version(named[1])
 
 

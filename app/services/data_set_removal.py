@@ -8,6 +8,7 @@ from app.db.session import Session
 from app.domain.data_version import NamedVersion
 from app.domain.errors import Conflict
 from app.domain.principal import Caller, Principal
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.services import data_set_access
 from app.services.data_set_access import check_may_change, parse
@@ -43,7 +44,9 @@ def delete(platform: Platform, caller: Caller, name: str) -> None:
         _refuse_awaited(session, platform, seen.entries, seen.entries)
         if uploads.any_for(session, name):
             raise Conflict(
-                f"a version of {name!r} is being made", hint="wait for it, or cancel its task", code="dataset.in_use"
+                say("a version of {name!r} is being made", name=name),
+                hint="wait for it, or cancel its task",
+                code="dataset.in_use",
             )
         details = {"versions": [entry.number for entry in seen.entries][-100:], "num_versions": len(seen.entries)}
         platform.audit.append(session, caller, "dataset.delete", f"dataset:{name}", "started", details)
@@ -75,7 +78,7 @@ def _refuse_awaited(
         asked = [source for source in (sources.get(key) for key in _SOURCES) if source and parse(source) in wanted]
         if asked and not RunDirectory(platform.settings.results_dir / run.run_dir).data_report.is_file():
             raise Conflict(
-                f"{asked[0]} is awaited by a run that has not begun",
+                say("{asked} is awaited by a run that has not begun", asked=asked[0]),
                 hint="cancel that run, or wait until it has read its data",
                 code="dataset.in_use",
             )

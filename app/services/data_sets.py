@@ -21,6 +21,7 @@ from app.domain.data_version import (
 )
 from app.domain.errors import DatasetDamaged, InvalidInput
 from app.domain.train_config import DataConfig
+from app.domain.wording import say
 from app.services.profiles import as_stored, profile_checked
 
 GRACE_MINUTES = 60
@@ -108,7 +109,10 @@ def export(results_dir: Path, reference: str, path: Path, split: str | None) -> 
     if split is not None:
         there = [name for name in versioning.SPLITS if any(row.split == name for row in examples)]
         if split not in there:
-            raise InvalidInput(f"{entry} has no split {split!r}", hint=f"it has {', '.join(there)}")
+            raise InvalidInput(
+                say("{entry} has no split {split!r}", entry=entry, split=split),
+                hint=say("it has {there}", there=", ".join(there)),
+            )
         examples = [row for row in examples if row.split == split]
     exporting.export(examples, path, with_split=split is None)
     return len(examples)
@@ -117,7 +121,10 @@ def export(results_dir: Path, reference: str, path: Path, split: str | None) -> 
 def remove(results_dir: Path, reference: str) -> NamedVersion:
     """Take the number from a version; NAME alone is refused, so that no version goes that was not meant."""
     if "@" not in reference:
-        raise InvalidInput(f"{reference!r} does not say which version", hint="write NAME@NUMBER, as in reviews@2")
+        raise InvalidInput(
+            say("{reference!r} does not say which version", reference=reference),
+            hint="write NAME@NUMBER, as in reviews@2",
+        )
     entry = catalogue.find(results_dir, reference)
     catalogue.remove(results_dir, entry)
     return entry

@@ -15,6 +15,7 @@ from app.domain.data_profile import DataProfile
 from app.domain.data_version import NamedVersion, VersionManifest
 from app.domain.errors import DatasetDamaged, InvalidInput
 from app.domain.principal import Principal
+from app.domain.wording import say
 from app.schemas.datasets import DatasetItem, DatasetView, VersionFindings, VersionView
 from app.schemas.paging import MAX_COUNTED, Page
 from app.services import data_set_access
@@ -40,7 +41,8 @@ def resolve_for_training(
     """
     if "/" in reference or "\\" in reference or reference.startswith(_FOREIGN):
         raise InvalidInput(
-            f"{reference[:200]!r} is no stored data set", hint="POST /datasets stores a file; then write NAME@NUMBER"
+            say("{reference!r} is no stored data set", reference=reference[:200]),
+            hint="POST /datasets stores a file; then write NAME@NUMBER",
         )
     return find_version(session, results_dir or get_settings().results_dir, principal, reference)
 
@@ -123,5 +125,5 @@ def manifest_of(platform: Platform, entry: NamedVersion) -> VersionManifest:
     except DatasetDamaged as error:
         logger.exception("the manifest of %s cannot be used", entry)
         raise DatasetDamaged(
-            f"{entry} is damaged on the server", hint="its log says which file; add the data again"
+            say("{entry} is damaged on the server", entry=entry), hint="its log says which file; add the data again"
         ) from error

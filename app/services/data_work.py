@@ -23,6 +23,7 @@ import psutil
 from app.domain import errors
 from app.domain.data_report import ValidationReport
 from app.domain.errors import PlatformError
+from app.domain.wording import Said, Sentence, say
 from app.services import disk_room
 from app.services.confinement import Limits
 from app.services.data_actions import READER_FAILED
@@ -154,7 +155,10 @@ class _Watch:
         self._heard += piece
         if len(self._heard) > MAX_ANSWER_BYTES:
             raise errors.TooLarge(
-                f"what is to be said of this is longer than {MAX_ANSWER_BYTES // _MIB} MiB",
+                say(
+                    "what is to be said of this is longer than {max_answer_bytes} MiB",
+                    max_answer_bytes=MAX_ANSWER_BYTES // _MIB,
+                ),
                 hint="ask for fewer rows, or send a file with fewer labels and columns",
             )
         *lines, rest = self._heard.split(b"\n")
@@ -206,7 +210,7 @@ def _stopped() -> PlatformError:
 
 def _too_slow(seconds: float) -> PlatformError:
     return errors.TooLarge(
-        f"this takes more than {seconds:,.0f} seconds, which is all there are for it",
+        say("this takes more than {seconds:,.0f} seconds, which is all there are for it", seconds=seconds),
         hint="send less at once, or with `Prefer: respond-async`",
         code="data.too_costly",
     )
@@ -214,7 +218,10 @@ def _too_slow(seconds: float) -> PlatformError:
 
 def _too_big(memory_bytes: int) -> PlatformError:
     return errors.TooLarge(
-        f"this takes more than {memory_bytes / _MIB:,.0f} MiB of memory, which is all there are for it",
+        say(
+            "this takes more than {memory_bytes:,.0f} MiB of memory, which is all there are for it",
+            memory_bytes=memory_bytes / _MIB,
+        ),
         hint="send less at once, or with `Prefer: respond-async`",
         code="data.too_costly",
     )
@@ -246,7 +253,8 @@ def _said(complaints: IO[bytes]) -> str:
 
 def _error(described: dict[str, Any]) -> PlatformError:
     """The child's error, as it was raised there."""
-    message, hint = described["message"], described["hint"]
+    said = {name: Sentence.model_validate(one) for name, one in described.get("said", {}).items()}
+    message, hint = (Said.of(described[name], said.get(name)) for name in ("message", "hint"))
     kind = getattr(errors, described["kind"], PlatformError)
     if kind is errors.AmbiguousColumns:
         unclear = errors.AmbiguousColumns(message, role=described["role"], choices=described["choices"], hint=hint)

@@ -13,6 +13,7 @@ from app.domain.errors import DataBlocked, NotFound, PlatformError
 from app.domain.events import Progressed, ResultGiven, StageChanged
 from app.domain.principal import Caller, Principal, Role
 from app.domain.task import Stage, TaskKind
+from app.domain.wording import say
 from app.runs.turn import Turn
 from app.runs.work import Stopped, WorkDirectory, WorkOrder, carry_out
 from app.services.platform import Platform, open_platform
@@ -64,7 +65,7 @@ def _caller(platform: Platform, order: WorkOrder) -> Caller:
     with platform.installation.database.read() as session:
         row = users.get(session, order.owner or "")
     if row is None:
-        raise NotFound(f"the account {order.owner!r} is not here any more")
+        raise NotFound(say("the account {owner!r} is not here any more", owner=order.owner))
     return Caller(
         principal=Principal(user_id=row.id, username=row.username, role=Role(row.role), via="token"),
         request_id=f"task-{order.task_id}",

@@ -12,6 +12,7 @@ from app.domain.filters import parse_filter, parse_sort
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskState
 from app.domain.train_config import RUN_NAME_PATTERN
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.files import tree_size
 from app.runs.lock import is_locked
@@ -45,7 +46,10 @@ def list_page(
     condition = parse_filter(where) if where else None
     order = parse_sort(sort) if sort else NEWEST_FIRST
     if len(order) > MAX_SORT_KEYS:
-        raise InvalidInput(f"a list is sorted by at most {MAX_SORT_KEYS} columns", code="filter.invalid")
+        raise InvalidInput(
+            say("a list is sorted by at most {max_sort_keys} columns", max_sort_keys=MAX_SORT_KEYS),
+            code="filter.invalid",
+        )
     scope = f"experiments {everyone or principal.username!r} {where!r} {order}"
     after = decode_cursor(cursor, scope, experiments.sort_kinds(order)) if cursor else None
     with platform.installation.database.read() as session:
@@ -81,7 +85,10 @@ def compare(platform: Platform, principal: Principal, names: Sequence[str]) -> C
     """Where runs differ; NotFound for the first that the principal may not see."""
     different = list(dict.fromkeys(names))
     if not 2 <= len(different) <= MAX_COMPARED:
-        raise InvalidInput(f"{len(different)} runs cannot be compared", hint=f"name 2 to {MAX_COMPARED} different runs")
+        raise InvalidInput(
+            say("{different} runs cannot be compared", different=len(different)),
+            hint=say("name 2 to {max_compared} different runs", max_compared=MAX_COMPARED),
+        )
     with platform.installation.database.read() as session:
         views = [describe(session, readable(session, principal, name)) for name in different]
     return Comparison.model_validate(differences(views))
@@ -102,7 +109,7 @@ def changeable(session: Session, principal: Principal, name: str) -> ExperimentR
     """The experiment called so; NotFound unless the principal may see it, Forbidden unless it may change it."""
     record = readable(session, principal, name)
     if not may_change(principal, record.experiment.owner):
-        raise Forbidden(f"experiment {name!r} is shared with you for reading", hint="ask its owner")
+        raise Forbidden(say("experiment {name!r} is shared with you for reading", name=name), hint="ask its owner")
     return record
 
 
@@ -135,7 +142,7 @@ def delete(platform: Platform, caller: Caller, name: str, confirm: str | None) -
     if confirm != name:
         raise InvalidInput(
             "deleting takes the files away for good, so it asks for a confirmation",
-            hint=f"`GET /experiments/{name}/deletion` says what would go; then send `?confirm={name}`",
+            hint=say("`GET /experiments/{name}/deletion` says what would go; then send `?confirm={name}`", name=name),
             code="confirm.missing",
         )
     with removing(platform.installation, record) as session:
@@ -153,7 +160,7 @@ def assign(platform: Platform, caller: Caller, name: str, owner: str | None) -> 
     with platform.installation.database.write() as session:
         record = changeable(session, caller.account, name)
         if owner is not None and users.get(session, owner) is None:
-            raise NotFound(f"there is no account {owner!r}", hint="`GET /users` lists them")
+            raise NotFound(say("there is no account {owner!r}", owner=owner), hint="`GET /users` lists them")
         before = record.experiment.owner
         experiments.set_owner(session, record.experiment.id, owner)
         platform.audit.append(
@@ -167,7 +174,13 @@ def _deletable(platform: Platform, record: ExperimentRecord) -> RunDirectory:
     name, state = record.experiment.name, record.summary.state
     run = RunDirectory(platform.installation.results_dir / record.experiment.run_dir)
     if state is not None and not TaskState(state).is_final:
-        raise Conflict(f"experiment {name!r} is {state}", hint="cancel its task first", code="run.locked")
+        raise Conflict(
+            say("experiment {name!r} is {state}", name=name, state=state),
+            hint="cancel its task first",
+            code="run.locked",
+        )
     if run.path.is_dir() and is_locked(run):
-        raise Conflict(f"experiment {name!r} is being written", hint="try again in a moment", code="run.locked")
+        raise Conflict(
+            say("experiment {name!r} is being written", name=name), hint="try again in a moment", code="run.locked"
+        )
     return run

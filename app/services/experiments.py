@@ -15,6 +15,7 @@ from app.db.session import Session
 from app.domain.errors import Conflict, NotFound
 from app.domain.filters import parse_filter, parse_sort
 from app.domain.task import TaskState
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.files import storage_errors, tree_size
 from app.runs.lock import is_locked
@@ -203,7 +204,8 @@ def find_run(installation: Installation, name: str) -> RunDirectory:
     run = RunDirectory(installation.results_dir / _find(installation, name).experiment.run_dir)
     if not run.path.is_dir():
         raise NotFound(
-            f"the directory of run {name!r} is gone: {run.path}", hint="`finetune experiments delete` forgets the run"
+            say("the directory of run {name!r} is gone: {path}", name=name, path=run.path),
+            hint="`finetune experiments delete` forgets the run",
         )
     return run
 
@@ -227,7 +229,7 @@ def _find(installation: Installation, name: str) -> ExperimentRecord:
         hint = f"its directory is there: `finetune experiments import {installation.results_dir / name}`"
     else:
         hint = f"did you mean {', '.join(near)}?" if near else "`finetune experiments list` shows all runs"
-    raise NotFound(f"there is no run {name!r}", hint=hint)
+    raise NotFound(say("there is no run {name!r}", name=name), hint=hint)
 
 
 def _deletable(installation: Installation, name: str) -> RunDirectory:
@@ -236,7 +238,7 @@ def _deletable(installation: Installation, name: str) -> RunDirectory:
     run = RunDirectory(installation.results_dir / record.experiment.run_dir)
     running = record.task is not None and record.task.state == TaskState.STARTED
     if running or (run.path.is_dir() and is_locked(run)):
-        raise Conflict(f"run {name!r} is being written", hint="stop it first", code="run.locked")
+        raise Conflict(say("run {name!r} is being written", name=name), hint="stop it first", code="run.locked")
     return run
 
 

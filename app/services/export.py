@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from app.db.repositories import experiments, metrics
 from app.domain.errors import Conflict, InvalidInput
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.files import storage_errors, write_bytes_atomic
 from app.services.experiments import find_run, show
@@ -25,13 +26,16 @@ def format_of(path: Path) -> Format:
     for known in FORMATS:
         if path.name.endswith("." + known):
             return known
-    raise InvalidInput(f"cannot tell the format from {path.name!r}", hint=f"end it with .{', .'.join(FORMATS)}")
+    raise InvalidInput(
+        say("cannot tell the format from {name!r}", name=path.name),
+        hint=say("end it with .{formats}", formats=", .".join(FORMATS)),
+    )
 
 
 def refuse_existing(path: Path) -> None:
     """Conflict when there is something already where a file shall be written."""
     if path.exists():
-        raise Conflict(f"{path} exists already", hint="choose another --out")
+        raise Conflict(say("{path} exists already", path=path), hint="choose another --out")
 
 
 def export_run(installation: Installation, name: str, path: Path, kind: Format) -> None:
@@ -59,7 +63,7 @@ def as_text(record: dict[str, Any], points: Sequence[dict[str, Any]], kind: Form
     if kind == "json":
         return json.dumps({**record, "points": points}, ensure_ascii=False, indent=2) + "\n"
     if kind != "csv":
-        raise InvalidInput(f"{kind} is no text", hint="choose json or csv, or give --out a file's name")
+        raise InvalidInput(say("{kind} is no text", kind=kind), hint="choose json or csv, or give --out a file's name")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("kind", "step", "attempt", "time", "metric", "value"))

@@ -15,6 +15,7 @@ from app.db.session import Session
 from app.db.tables import IdempotencyRow
 from app.db.tables.base import utc_now
 from app.domain.errors import Conflict, IdempotencyMismatch, PlatformError
+from app.domain.wording import say
 from app.services.platform import Platform
 
 KEPT = timedelta(hours=24)
@@ -85,7 +86,7 @@ def _begin(
             raise _in_progress(request)  # it failed this very moment, and its key is free again
         if row.request_sha256 != request.sha256:
             raise IdempotencyMismatch(
-                f"Idempotency-Key {request.key!r} was used for another request",
+                say("Idempotency-Key {key!r} was used for another request", key=request.key),
                 hint="give each new request a key of its own",
             )
         if row.status is not None:
@@ -102,8 +103,11 @@ def _begin(
         return answer
     if repeatable_after is None and not is_fresh:
         raise Conflict(
-            f"an earlier request with Idempotency-Key {request.key!r} was interrupted after it had taken effect",
-            hint=f"look at {', '.join(effects)}; use a new key to do it once more",
+            say(
+                "an earlier request with Idempotency-Key {key!r} was interrupted after it had taken effect",
+                key=request.key,
+            ),
+            hint=say("look at {effects}; use a new key to do it once more", effects=", ".join(effects)),
             code="idempotency.interrupted",
         )
     with platform.installation.database.write() as session:
@@ -131,7 +135,7 @@ def _complete(platform: Platform, request: KeyedRequest, held_by: str, answer: A
 
 def _in_progress(request: KeyedRequest) -> Conflict:
     return Conflict(
-        f"a request with Idempotency-Key {request.key!r} is being answered",
+        say("a request with Idempotency-Key {key!r} is being answered", key=request.key),
         hint="send it again in a moment",
         code="idempotency.in_progress",
     )

@@ -23,6 +23,7 @@ from app.domain.data_version import NamedVersion, Origin
 from app.domain.errors import DataUnreadable, InvalidInput, ModelUnusable
 from app.domain.label_doubts import LabelDoubts, Review, SuspectedLabel
 from app.domain.train_config import DataConfig
+from app.domain.wording import say
 from app.runs.directory import RunDirectory, choose_run
 from app.runs.files import read_json, storage_errors
 from app.services import data_sets
@@ -51,7 +52,8 @@ def find(
     names = label_order(labelled.labels)
     if len(names) < 2:
         raise DataUnreadable(
-            f"{labelled.source} has fewer than two labels", hint=f"finetune data validate {labelled.source}"
+            say("{source} has fewer than two labels", source=labelled.source),
+            hint=say("finetune data validate {source}", source=labelled.source),
         )
     learnt = np.zeros(len(labelled.texts), bool)
     if run is None:
@@ -132,8 +134,12 @@ def _by_run(
     identity = DataReport.model_validate(read_json(run.data_report)).identity
     if not set(identity.labels) & set(names):
         raise InvalidInput(
-            f"run {run.name!r} knows none of the labels of {labelled.source}",
-            hint=f"it knows {', '.join(identity.labels[:5])}; the rows have {', '.join(names[:5])}",
+            say("run {name!r} knows none of the labels of {source}", name=run.name, source=labelled.source),
+            hint=say(
+                "it knows {labels}; the rows have {names}",
+                labels=", ".join(identity.labels[:5]),
+                names=", ".join(names[:5]),
+            ),
         )
     all_names = [*identity.labels, *(name for name in names if name not in set(identity.labels))]
     given = _ids(labelled, all_names)

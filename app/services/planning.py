@@ -13,6 +13,7 @@ from app.domain.errors import TrainingFailed
 from app.domain.events import ResultGiven, RunFinished
 from app.domain.task import TaskKind, TaskState
 from app.domain.train_config import TrainConfig
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import storage_errors
@@ -54,4 +55,6 @@ def _result(work: RunDirectory, status: int) -> dict[str, Any]:
         raise TrainingFailed(reason, hint=hint.removesuffix(")"), code=endings[-1].error_code)
     last = log_tail(work.log)
     said = f": {last[-1]}" if last else ""
-    raise TrainingFailed(f"the planning process ended with status {status} and no word{said}")
+    raise TrainingFailed(
+        say("the planning process ended with status {status} and no word{said}", status=status, said=said)
+    )

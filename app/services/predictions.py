@@ -10,6 +10,7 @@ from app.domain import footprint
 from app.domain.errors import Conflict, InvalidInput, NotFound, StorageError
 from app.domain.principal import Caller
 from app.domain.task import TaskKind, TaskState
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.work import work_directory
 from app.schemas.predictions import PredictForm, PredictionResult
@@ -29,9 +30,13 @@ def submit(platform: Platform, caller: Caller, upload: Upload, form: PredictForm
         record = readable(session, caller.account, form.run)
     run = RunDirectory(platform.installation.results_dir / record.experiment.run_dir)
     if not run.is_complete:
-        raise Conflict(f"run {form.run!r} has not finished", hint="wait until it has succeeded", code="run.incomplete")
+        raise Conflict(
+            say("run {run!r} has not finished", run=form.run), hint="wait until it has succeeded", code="run.incomplete"
+        )
     if FILE_FIELD not in upload.files:
-        raise InvalidInput("the form has no file", hint=f"send one as the field {FILE_FIELD!r}")
+        raise InvalidInput(
+            "the form has no file", hint=say("send one as the field {file_field!r}", file_field=FILE_FIELD)
+        )
     file = upload.files[FILE_FIELD]
     payload = {
         "run": run.name,
@@ -55,18 +60,28 @@ def download(platform: Platform, caller: Caller, task_id: str) -> Download:
     with platform.installation.database.read() as session:
         task = tasks.get(session, task_id)
     if task is None or task.kind != TaskKind.PREDICT:
-        raise NotFound(f"task {task_id} is no prediction", hint="`GET /tasks?kind=predict` lists yours")
+        raise NotFound(
+            say("task {task_id} is no prediction", task_id=task_id), hint="`GET /tasks?kind=predict` lists yours"
+        )
     if task.state != TaskState.SUCCESS:
         raise Conflict(
-            f"task {task_id} is {task.state}: there is no file yet", hint="wait for SUCCESS", code="prediction.not_done"
+            say("task {task_id} is {state}: there is no file yet", task_id=task_id, state=task.state),
+            hint="wait for SUCCESS",
+            code="prediction.not_done",
         )
     try:
         result = PredictionResult.model_validate(task.result)
     except ValidationError as error:
-        raise StorageError(f"the result of task {task_id} cannot be read", code="storage.unreadable") from error
+        raise StorageError(
+            say("the result of task {task_id} cannot be read", task_id=task_id), code="storage.unreadable"
+        ) from error
     path = work_directory(platform.installation.results_dir, TaskKind.PREDICT, task_id).path / result.file
     if not path.is_file():
-        raise NotFound(f"the file of task {task_id} is not here any more", hint="predict again", code="prediction.gone")
+        raise NotFound(
+            say("the file of task {task_id} is not here any more", task_id=task_id),
+            hint="predict again",
+            code="prediction.gone",
+        )
     details = {"run": result.run, "rows": result.rows, "bytes": result.bytes}
     platform.audit.append_now(caller, "prediction.download", f"task:{task_id}", "success", details)
     shown = PurePath(str((task.payload or {}).get("shown") or "file")).name.split(".")[0]

@@ -3,6 +3,7 @@
 from app.db.repositories import task_queue
 from app.db.session import Session
 from app.domain.errors import QuotaExceeded
+from app.domain.wording import say
 from app.settings import Settings
 
 RETRY_AFTER_SECONDS = 60.0
@@ -18,7 +19,12 @@ def check_queue(session: Session, settings: Settings, username: str) -> None:
         return
     seconds = task_queue.next_end_seconds(session, username)
     raise QuotaExceeded(
-        f"{username} has {waiting} tasks waiting, and may have {limit}",
+        say(
+            "{username} has {waiting} tasks waiting, and may have {limit}",
+            username=username,
+            waiting=waiting,
+            limit=limit,
+        ),
         retry_after_seconds=RETRY_AFTER_SECONDS if seconds is None else seconds,
         hint="wait until one of them has started, or cancel some",
     )

@@ -29,6 +29,7 @@ from app.domain.events import (
     SystemSampled,
 )
 from app.domain.task import TaskState, Verdict
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.event_log import read_from
 from app.runs.files import read_json, size_of
@@ -169,8 +170,8 @@ class Recorder:
 
     def _taken_over(self) -> Conflict:
         return Conflict(
-            f"run {self.run.name!r} was taken over by another process",
-            hint=f"see `finetune experiments show {self.run.name}`",
+            say("run {name!r} was taken over by another process", name=self.run.name),
+            hint=say("see `finetune experiments show {name}`", name=self.run.name),
             code="run.taken_over",
         )
 

@@ -19,6 +19,7 @@ from app.domain.events import Event, RunFinished
 from app.domain.manifest import Attempt, Receipt
 from app.domain.plan import TrainingPlan
 from app.domain.train_config import TrainConfig
+from app.domain.wording import say
 from app.runs.directory import RunDirectory, check_run_name, is_run
 from app.runs.event_log import read_events
 from app.runs.files import first_fault, read_json, read_record, storage_errors
@@ -37,29 +38,37 @@ def read_config(run: RunDirectory) -> TrainConfig:
     except (OSError, yaml.YAMLError, ValueError) as error:
         reason = first_fault(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise ConfigError(
-            f"{run.config} cannot be used: {reason}", hint="it was changed after the run began"
+            say("{config} cannot be used: {reason}", config=run.config, reason=reason),
+            hint="it was changed after the run began",
         ) from error
 
 
 def import_run(installation: Installation, path: Path) -> str:
     """Take in a run directory; it is copied when it lies outside the results directory. The run's name."""
     if not is_run(path):
-        raise NotFound(f"{path} is no run directory", hint="it should hold config.yaml and events.jsonl")
+        raise NotFound(say("{path} is no run directory", path=path), hint="it should hold config.yaml and events.jsonl")
     source = RunDirectory(path)
     check_run_name(source.name)
     with installation.database.read() as session:
         if experiments.get(session, source.name) is not None:
             raise Conflict(
-                f"a run named {source.name!r} is recorded already",
-                hint=f"see `finetune experiments show {source.name}`; under another directory name it can be imported",
+                say("a run named {name!r} is recorded already", name=source.name),
+                hint=say(
+                    "see `finetune experiments show {name}`; under another directory name it can be imported",
+                    name=source.name,
+                ),
                 code="run.exists",
             )
     if is_locked(source):
-        raise Conflict(f"run {source.name!r} is being written", hint="import it when it has ended", code="run.locked")
+        raise Conflict(
+            say("run {name!r} is being written", name=source.name),
+            hint="import it when it has ended",
+            code="run.locked",
+        )
     _check_records(source)
     if source.is_complete and (changed := changed_files(source)):
         raise Conflict(
-            f"{path} is not what its receipt says: {', '.join(changed[:5])} changed",
+            say("{path} is not what its receipt says: {changed} changed", path=path, changed=", ".join(changed[:5])),
             hint="take the unchanged run",
             code="receipt.mismatch",
         )
@@ -91,7 +100,9 @@ def _check_records(run: RunDirectory) -> None:
                 read_record(path, kind)
         for path in (run.metrics, run.environment):
             if path.exists() and (wrong := _wrong_part(read_json(path))):
-                raise StorageError(f"cannot read {path}: {wrong}", code="storage.unreadable")
+                raise StorageError(
+                    say("cannot read {path}: {wrong}", path=path, wrong=wrong), code="storage.unreadable"
+                )
     except StorageError as error:
         raise InvalidInput(error.message, hint="take an undamaged copy of the run", code=error.code) from error
 
@@ -113,7 +124,9 @@ def _wrong_part(content: object) -> str:
 def _copy(source: RunDirectory, results_dir: Path) -> RunDirectory:
     target = results_dir / source.name
     if target.exists():
-        raise Conflict(f"{target} exists already", hint="rename the directory to import", code="run.exists")
+        raise Conflict(
+            say("{target} exists already", target=target), hint="rename the directory to import", code="run.exists"
+        )
     with storage_errors(target):
         results_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=results_dir) as folder:

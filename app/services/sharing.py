@@ -6,6 +6,7 @@ from app.db.session import Session
 from app.db.tables import ShareRow
 from app.domain.errors import Conflict, Forbidden, Hidden, InvalidInput, NotFound
 from app.domain.principal import EVERYONE, Caller, Principal
+from app.domain.wording import say
 from app.schemas.shares import ShareView
 from app.services import data_set_access
 from app.services.platform import Platform
@@ -26,9 +27,15 @@ def share(platform: Platform, caller: Caller, kind: str, name: str, grantee: str
     with platform.installation.database.write() as session:
         owner = _check_owner(session, platform, principal, kind, name)
         if grantee != EVERYONE and users.get(session, grantee) is None:
-            raise InvalidInput(f"there is no account {grantee!r}", hint="check the spelling, or share with everyone: *")
+            raise InvalidInput(
+                say("there is no account {grantee!r}", grantee=grantee),
+                hint="check the spelling, or share with everyone: *",
+            )
         if grantee == owner:
-            raise Conflict(f"{name!r} belongs to {grantee}, who may read it already", hint="name somebody else")
+            raise Conflict(
+                say("{name!r} belongs to {grantee}, who may read it already", name=name, grantee=grantee),
+                hint="name somebody else",
+            )
         row, is_new = shares.add(session, kind, name, grantee, principal.username)
         if is_new:
             platform.audit.append(session, caller, f"{kind}.share", f"{kind}:{name}", "success", {"grantee": grantee})
@@ -40,7 +47,10 @@ def unshare(platform: Platform, caller: Caller, kind: str, name: str, grantee: s
     with platform.installation.database.write() as session:
         _check_owner(session, platform, _principal(caller), kind, name)
         if shares.remove(session, kind, name, grantee) == 0:
-            raise NotFound(f"{name!r} is not shared with {grantee[:64]!r}", hint="GET its shares lists them")
+            raise NotFound(
+                say("{name!r} is not shared with {grantee!r}", name=name, grantee=grantee[:64]),
+                hint="GET its shares lists them",
+            )
         platform.audit.append(session, caller, f"{kind}.unshare", f"{kind}:{name}", "success", {"grantee": grantee})
 
 
@@ -57,7 +67,8 @@ def _check_owner(session: Session, platform: Platform, principal: Principal, kin
         owner = _experiment_owner(session, principal, name)
     if not may_change(principal, owner):
         raise Forbidden(
-            f"only its owner and administrators say who may read {name!r}", hint="ask the person it belongs to"
+            say("only its owner and administrators say who may read {name!r}", name=name),
+            hint="ask the person it belongs to",
         )
     return owner
 

@@ -3,6 +3,7 @@
 from app.db.repositories import datasets, stored_work, uploads
 from app.db.session import Session
 from app.domain.errors import QuotaExceeded
+from app.domain.wording import say
 from app.settings import Settings
 
 RETRY_AFTER_UPLOAD_SECONDS = 60.0
@@ -23,8 +24,17 @@ def check(session: Session, settings: Settings, username: str, more_bytes: int) 
         return
     would_fit = stored + more_bytes <= limit
     raise QuotaExceeded(
-        f"{more_bytes:,} bytes more do not fit: {username} keeps {data:,} bytes of data sets and {work:,} of runs and "
-        f"predictions, is sending {arriving:,}, and may keep {limit:,}",
+        say(
+            "{more_bytes:,} bytes more do not fit: {username} keeps {data:,} bytes of data sets "
+            "and {work:,} of runs and predictions, is sending {arriving:,}, and may keep "
+            "{limit:,}",
+            more_bytes=more_bytes,
+            username=username,
+            data=data,
+            work=work,
+            arriving=arriving,
+            limit=limit,
+        ),
         retry_after_seconds=RETRY_AFTER_UPLOAD_SECONDS if would_fit else RETRY_AFTER_SECONDS,
         hint="wait until the other uploads are done" if would_fit else "delete data sets and runs you need no more",
     )

@@ -17,6 +17,7 @@ from app.domain.errors import Conflict, InvalidInput, NotFound
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind, TaskState
 from app.domain.train_config import TrainConfig
+from app.domain.wording import say
 from app.runs.directory import check_run_name
 from app.services import dispatch, quotas, storage_quota, uploads
 from app.services.admission import Admitted, admit
@@ -103,7 +104,7 @@ def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
             raise _unknown(task_id)
         if task.state == TaskState.STARTED and not task.is_queued:
             raise Conflict(
-                f"task {task_id} runs on somebody's command line",
+                say("task {task_id} runs on somebody's command line", task_id=task_id),
                 hint="stop it there with Ctrl-C",
                 code="task.not_queued",
             )
@@ -111,7 +112,9 @@ def cancel(platform: Platform, caller: Caller, task_id: str) -> None:
         state = tasks.request_cancel(session, task_id)
         if state is None:
             raise Conflict(
-                f"task {task_id} has ended already: {task.state}", hint="there is nothing to cancel", code="task.ended"
+                say("task {task_id} has ended already: {state}", task_id=task_id, state=task.state),
+                hint="there is nothing to cancel",
+                code="task.ended",
             )
         gone = removed_with(task) if state is TaskState.REVOKED else None
         if gone:
@@ -136,13 +139,19 @@ def retry(platform: Platform, caller: Caller, task_id: str) -> None:
         before, kind = task.state, TaskKind(task.kind)
         if not tasks.reopen(session, task_id, is_queued=True, enqueued_at=None):
             raise Conflict(
-                f"task {task_id} is {before}: only one that failed or was stopped can go on",
+                say(
+                    "task {task_id} is {before}: only one that failed or was stopped can go on",
+                    task_id=task_id,
+                    before=before,
+                ),
                 hint="submit it anew" if before == TaskState.SUCCESS else "cancel it first",
                 code="task.not_ended" if before != TaskState.SUCCESS else "task.succeeded",
             )
         if (upload := upload_of(task)) and not uploads.is_here(session, platform.settings, upload):
             raise Conflict(
-                f"the files of task {task_id} are not here any more", hint="send them again", code="upload.gone"
+                say("the files of task {task_id} are not here any more", task_id=task_id),
+                hint="send them again",
+                code="upload.gone",
             )
         details = {"kind": kind.value, "was": before}
         platform.audit.append(session, caller, "task.retry", f"task:{task_id}", "success", details)
@@ -160,8 +169,8 @@ def _check_priority(principal: Principal, priority: int) -> None:
     highest = MAX_PRIORITY if principal.is_admin else 0
     if not -MAX_PRIORITY <= priority <= highest:
         raise InvalidInput(
-            f"priority {priority} is not allowed",
-            hint=f"from {-MAX_PRIORITY} to {highest}; higher ones come first",
+            say("priority {priority} is not allowed", priority=priority),
+            hint=say("from {lowest} to {highest}; higher ones come first", lowest=-MAX_PRIORITY, highest=highest),
             code="priority.not_allowed",
         )
 
@@ -190,13 +199,18 @@ def _free_name(session: Session, results_dir: Path, experiment_name: str, name: 
     """The name asked for, Conflict where it is taken; else the next free `<experiment_name>-<NNN>`."""
     if name is not None:
         if _is_taken(session, results_dir, name):
-            raise Conflict(f"a run named {name!r} exists already", hint="choose another name", code="run.exists")
+            raise Conflict(
+                say("a run named {name!r} exists already", name=name), hint="choose another name", code="run.exists"
+            )
         return name
     for candidate in _numbered(task_queue.newest_runs(session, experiment_name), experiment_name):
         check_run_name(candidate)
         if not _is_taken(session, results_dir, candidate):
             return candidate
-    raise Conflict(f"all names of {experiment_name!r} are taken", hint="choose another experiment_name")
+    raise Conflict(
+        say("all names of {experiment_name!r} are taken", experiment_name=experiment_name),
+        hint="choose another experiment_name",
+    )
 
 
 def _numbered(known: list[str], experiment_name: str) -> Iterator[str]:
@@ -210,4 +224,4 @@ def _is_taken(session: Session, results_dir: Path, name: str) -> bool:
 
 
 def _unknown(task_id: str) -> NotFound:
-    return NotFound(f"there is no task {task_id[:40]!r}", hint="`GET /tasks` lists yours")
+    return NotFound(say("there is no task {task_id!r}", task_id=task_id[:40]), hint="`GET /tasks` lists yours")

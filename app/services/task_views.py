@@ -14,6 +14,7 @@ from app.db.tables import TaskRow
 from app.domain.errors import Hidden, NotFound
 from app.domain.principal import Principal
 from app.domain.task import Stage, TaskKind, TaskState
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.work import work_directory
 from app.schemas.paging import Page
@@ -43,7 +44,7 @@ def _check_owner(principal: Principal, task_id: str, owner: str | None) -> None:
 
 
 def _unknown(task_id: str) -> NotFound:
-    return NotFound(f"there is no task {task_id[:40]!r}", hint="`GET /tasks` lists yours")
+    return NotFound(say("there is no task {task_id!r}", task_id=task_id[:40]), hint="`GET /tasks` lists yours")
 
 
 def get_record(session: Session, task_id: str) -> TaskRecord:

@@ -20,6 +20,7 @@ from app.domain.events import Event
 from app.domain.plan import TrainingPlan
 from app.domain.task import TaskState
 from app.domain.train_config import TrainConfig
+from app.domain.wording import say
 from app.runs.directory import (
     RunDirectory,
     check_run_name,
@@ -115,7 +116,9 @@ def read_plan(path: Path) -> TrainingPlan:
     except StorageError as error:
         raise ConfigError(error.message, hint=hint) from error
     except ValidationError as error:
-        raise ConfigError(f"{path} is not a plan: {first_fault(error)}", hint=hint) from error
+        raise ConfigError(
+            say("{path} is not a plan: {first_fault}", path=path, first_fault=first_fault(error)), hint=hint
+        ) from error
 
 
 def check_name(installation: Installation, name: str) -> None:
@@ -129,7 +132,9 @@ def check_name(installation: Installation, name: str) -> None:
     if record is not None or path.exists():
         or_resume = "" if hopeless else how_to_resume(RunDirectory(path))
         raise Conflict(
-            f"a run named {name!r} exists already", hint=f"choose another --name{or_resume}", code="run.exists"
+            say("a run named {name!r} exists already", name=name),
+            hint=say("choose another --name{or_resume}", or_resume=or_resume),
+            code="run.exists",
         )
 
 
@@ -146,8 +151,11 @@ def start(
     """Train on data that `check_data` has passed; returns when the run has ended."""
     if plan is not None and plan.data.version != report.identity.version:
         raise Conflict(
-            f"the data is not what the plan was made for: version {report.identity.version[:12]}, "
-            f"the plan has {plan.data.version[:12]}",
+            say(
+                "the data is not what the plan was made for: version {version}, the plan has {planned}",
+                version=report.identity.version[:12],
+                planned=plan.data.version[:12],
+            ),
             hint="train without --plan, or bring the data back",
             code="plan.data_changed",
         )
@@ -170,8 +178,8 @@ def resume(installation: Installation, name: str, interface: Interface) -> Outco
     run = open_run(installation.results_dir, name)
     if run.is_complete:
         raise Conflict(
-            f"run {name!r} is finished; there is nothing to resume",
-            hint=f"for a fresh one like it: finetune train --plan {run.plan}",
+            say("run {name!r} is finished; there is nothing to resume", name=name),
+            hint=say("for a fresh one like it: finetune train --plan {plan}", plan=run.plan),
             code="run.finished",
         )
     read_config(run)
@@ -181,7 +189,7 @@ def resume(installation: Installation, name: str, interface: Interface) -> Outco
         register(installation.database, run)
     mark_lost_runs(installation.database, installation.results_dir)
     locked = Conflict(
-        f"run {name!r} is being written by another process",
+        say("run {name!r} is being written by another process", name=name),
         hint="wait for it, or stop it first",
         code="run.locked",
     )
@@ -234,7 +242,7 @@ def _claim(session: Session, run: RunDirectory, task_id: str, experiment_id: int
     """Claim the task in the database and the directory; the directory numbers the attempts."""
     token = str(uuid.uuid4())
     if tasks.claim(session, task_id, token=token, pid=os.getpid(), hostname=socket.gethostname()) is None:
-        raise Conflict(f"run {run.name!r} was taken by another process", code="run.locked")
+        raise Conflict(say("run {name!r} was taken by another process", name=run.name), code="run.locked")
     attempt = next_attempt(run, token).number
     tasks.record_progress(session, task_id, token, attempt=attempt)
     return Claim(task_id=task_id, experiment_id=experiment_id, attempt=attempt, token=token)

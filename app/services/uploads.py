@@ -22,6 +22,7 @@ from app.db.tables.base import utc_now
 from app.domain.errors import StorageError, TooLarge, TooManyRequests
 from app.domain.principal import Caller
 from app.domain.task import TaskKind
+from app.domain.wording import say
 from app.services import disk_room, file_names, storage_quota
 from app.services.platform import Platform
 from app.settings import Settings
@@ -101,7 +102,11 @@ def begin(platform: Platform, owner: str, announced_bytes: int | None) -> Upload
     with platform.installation.database.write() as session:
         if uploads.count_receiving(session, owner) >= MAX_RECEIVED_AT_ONCE:
             raise TooManyRequests(
-                f"{MAX_RECEIVED_AT_ONCE} uploads of {owner} are on their way",
+                say(
+                    "{max_received_at_once} uploads of {owner} are on their way",
+                    max_received_at_once=MAX_RECEIVED_AT_ONCE,
+                    owner=owner,
+                ),
                 retry_after_seconds=storage_quota.RETRY_AFTER_UPLOAD_SECONDS,
                 hint="wait until some of them are done",
             )
@@ -176,13 +181,15 @@ def _room() -> Iterator[None]:
         if error.errno in _FULL:
             raise disk_room.full() from error
         raise StorageError(
-            f"the server cannot keep what is sent: {error.strerror}", hint="its log and its administrator know more"
+            say("the server cannot keep what is sent: {strerror}", strerror=error.strerror),
+            hint="its log and its administrator know more",
         ) from error
 
 
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(
-        f"at most {limit:,} bytes are taken in one upload", hint="pack the file (zip, gz), or send it in several parts"
+        say("at most {limit:,} bytes are taken in one upload", limit=limit),
+        hint="pack the file (zip, gz), or send it in several parts",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.domain.errors import ProofFailed
 from app.domain.manifest import Proof
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.runs.receipt import changed_files
 
@@ -35,6 +36,14 @@ def verify_run(run: RunDirectory) -> Verification:
     except (IndexError, ValueError):
         complaint = done.stderr.strip().splitlines()
         raise ProofFailed(
-            f"the proof of {run.name!r} could not be repeated: {complaint[-1] if complaint else 'no answer'}",
-            hint=f"files that changed: {', '.join(changed[:5])}" if changed else "is the base model still there?",
+            say(
+                "the proof of {name!r} could not be repeated: {complaint}",
+                name=run.name,
+                complaint=complaint[-1] if complaint else "no answer",
+            ),
+            hint=(
+                say("files that changed: {changed}", changed=", ".join(changed[:5]))
+                if changed
+                else "is the base model still there?"
+            ),
         ) from None

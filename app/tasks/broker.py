@@ -26,6 +26,7 @@ from urllib.parse import quote
 import redis
 
 from app.domain.errors import Conflict, ServiceUnavailable, StorageError
+from app.domain.wording import say
 from app.runs.files import storage_errors, write_bytes_atomic
 from app.settings import Settings, runtime_root
 
@@ -148,7 +149,8 @@ class EmbeddedBroker:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise Conflict(
-                        f"another server uses {self._directory}", hint="stop it first: finetune stop"
+                        say("another server uses {directory}", directory=self._directory),
+                        hint="stop it first: finetune stop",
                     ) from None
                 time.sleep(0.05)
 
@@ -240,7 +242,7 @@ def _make_private(directory: Path) -> None:
         found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise StorageError(
-            f"{directory} is not a directory that only its owner, this user, may enter",
+            say("{directory} is not a directory that only its owner, this user, may enter", directory=directory),
             hint="remove it, or set XDG_RUNTIME_DIR to a directory of your own",
             code="broker.unsafe_directory",
         )

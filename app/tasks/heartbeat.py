@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.domain.errors import InvalidInput, StorageError
 from app.domain.train_config import RUN_NAME_PATTERN
+from app.domain.wording import say
 from app.runs.files import storage_errors
 from app.settings import Settings, get_settings, runtime_root
 
@@ -25,7 +26,9 @@ class Heartbeat:
 
     def __init__(self, settings: Settings, name: str) -> None:
         if not re.fullmatch(RUN_NAME_PATTERN, name):
-            raise InvalidInput(f"{name!r} cannot be a worker's name", hint="take letters, digits, '.', '_' and '-'")
+            raise InvalidInput(
+                say("{name!r} cannot be a worker's name", name=name), hint="take letters, digits, '.', '_' and '-'"
+            )
         self.takes_work = False
         self.path = _directory(settings) / f"{name}.beat"
 
@@ -36,7 +39,9 @@ class Heartbeat:
             found = self.path.parent.lstat()
             if found.st_uid != os.getuid() or found.st_mode & 0o077:
                 raise StorageError(
-                    f"{self.path.parent} is not a directory that only its owner, this user, may enter",
+                    say(
+                        "{parent} is not a directory that only its owner, this user, may enter", parent=self.path.parent
+                    ),
                     hint="remove it, or set XDG_RUNTIME_DIR to a directory of your own",
                 )
             aside = self.path.with_suffix(".new")

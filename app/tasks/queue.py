@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from app.domain.errors import ServiceUnavailable
 from app.domain.task import TaskKind
+from app.domain.wording import say
 from app.settings import Settings
 from app.tasks.broker import broker_url, connect
 from app.tasks.celery_app import BROKER_TIMEOUT_SECONDS, queue_name, sending_celery, wake_name
@@ -66,7 +67,7 @@ class CeleryQueue:
 
 def _unavailable(error: Exception) -> ServiceUnavailable:
     return ServiceUnavailable(
-        f"the queue's server does not answer: {error}",
+        say("the queue's server does not answer: {error}", error=error),
         hint="start it (`make start`), or check REDIS_URL",
         code="broker.unavailable",
     )

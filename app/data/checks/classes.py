@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.labels import label_order
+from app.domain.wording import say
 
 IMBALANCE_RATIO = 5
 IMBALANCE_POINTS = 0.15
@@ -25,11 +26,12 @@ def texts_per_label(keys: Sequence[bytes], labels: Sequence[str]) -> dict[str, i
 def classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, int], to_split: bool) -> None:
     """Single class, classes too small to split, imbalance."""
     if len(counts) < 2:
-        what = f"only one label, '{next(iter(counts))}'" if counts else "no row with both text and label"
         texts = findings.rows.texts
         findings.add(
             "single_class",
-            f"there is {what}",
+            say("there is only one label, '{label}'", label=next(iter(counts)))
+            if counts
+            else "there is no row with both text and label",
             "give rows of at least two labels",
             numbers=findings.rows.numbers[:1] if counts else [],
             count=counts.total(),
@@ -43,8 +45,15 @@ def classes(findings: Findings, counts: Counter[str], num_texts: Mapping[str, in
         rare = [i for i, label in enumerate(findings.rows.labels) if label == least[0]]
         findings.add(
             "imbalance",
-            f"'{most[0]}' has {rows_in_words(most[1])}, '{least[0]}' only {rows_in_words(least[1])}; "
-            f"always answering '{most[0]}' would be right for {guess:.1%} of the rows",
+            say(
+                "'{label}' has {rows}, '{rare}' only {rare_rows}; always answering '{label}' would be "
+                "right for {guess:.1%} of the rows",
+                label=most[0],
+                rows=rows_in_words(most[1]),
+                rare=least[0],
+                rare_rows=rows_in_words(least[1]),
+                guess=guess,
+            ),
             "give more rows of the rare labels, or set training.label_weights=balanced; judge by macro F1",
             rare,
             count=least[1],
@@ -58,12 +67,16 @@ def _tiny_classes(findings: Findings, counts: Counter[str], num_texts: Mapping[s
         return
     named = ", ".join(f"'{label}'" for label in tiny[:5]) + (", ..." if len(tiny) > 5 else "")
     nothing_left = to_split and len(tiny) == len(counts)
-    consequence = "nothing can be held out for evaluation" if nothing_left else "it cannot be held out and measured"
+    consequence = say(
+        "nothing can be held out for evaluation" if nothing_left else "it cannot be held out and measured"
+    )
     members = set(tiny)
     findings.add(
         "tiny_class",
-        f"fewer than 2 different texts of {named}, so {consequence}",
-        "give more rows of each label" + (", or evaluation data of their own" if nothing_left else ""),
+        say("fewer than 2 different texts of {named}, so {consequence}", named=named, consequence=consequence),
+        "give more rows of each label, or evaluation data of their own"
+        if nothing_left
+        else "give more rows of each label",
         [i for i, label in enumerate(findings.rows.labels) if label in members],
         fatal=nothing_left,
     )
@@ -82,8 +95,12 @@ def sorted_labels(findings: Findings, usable: Sequence[int], labels: Sequence[st
     if runs < max(len(counts) + 1, SORTED_SHARE * expected) and runs < expected / 2:
         findings.add(
             "sorted_labels",
-            f"the rows are sorted by label: {runs:,} runs of equal labels, where a random order has about "
-            f"{expected:,.0f}",
+            say(
+                "the rows are sorted by label: {runs:,} runs of equal labels, where a random order "
+                "has about {expected:,.0f}",
+                runs=runs,
+                expected=expected,
+            ),
             "nothing to do here, rows are drawn by seed; but never cut this file by position (first 80 %, last 20 %)",
             [usable[place] for place in starts],
             count=len(labels),

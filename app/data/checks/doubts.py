@@ -11,6 +11,7 @@ from app.data.labels import label_order
 from app.data.out_of_fold import out_of_fold
 from app.data.profiling.sampling import spread
 from app.data.spool import select
+from app.domain.wording import say
 
 MIN_ROWS = 30
 """Fewer teach a model nothing that could be held against a label."""
@@ -43,12 +44,21 @@ def suspected_label_errors(findings: Findings, usable: list[int], labels: Sequen
     strong = [one for one in doubted if one.odds <= STRONG_ODDS]
     if not strong:
         return
-    judged = f" of {len(places):,} that were judged" if len(places) < len(usable) else ""
+    judged = say(" of {count:,} that were judged", count=len(places)) if len(places) < len(usable) else ""
     findings.add(
         "suspected_label_error",
-        f"{rows_in_words(len(strong))}{judged} whose label is probably wrong: a model that has not seen them gives at "
-        f"least {1 / STRONG_ODDS:.0f} to 1 for another ({len(doubted):,} with weaker doubts)",
-        f"look at them, worst first: finetune data label-errors {shlex.quote(findings.rows.file)} --review",
+        say(
+            "{rows}{judged} whose label is probably wrong: a model that has not seen them gives "
+            "at least {odds:.0f} to 1 for another ({doubted:,} with weaker doubts)",
+            rows=rows_in_words(len(strong)),
+            judged=judged,
+            odds=1 / STRONG_ODDS,
+            doubted=len(doubted),
+        ),
+        say(
+            "look at them, worst first: finetune data label-errors {file} --review",
+            file=shlex.quote(findings.rows.file),
+        ),
         [usable[places[one.row]] for one in strong],
         examples=(
             f"{names[one.given]}, rather {names[one.suggested]}: {texts[one.row]}" for one in strong[:MAX_EXAMPLES]

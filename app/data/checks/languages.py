@@ -6,6 +6,7 @@ from app.data.languages import language_of
 from app.data.profiling.sampling import spread
 from app.data.readability import BaseTokenizer
 from app.domain.base_models import describe
+from app.domain.wording import say
 
 MAX_JUDGED = 500
 MIN_JUDGED = 30
@@ -27,8 +28,14 @@ def foreign_language(findings: Findings, usable: list[int], base: BaseTokenizer)
             continue
         findings.add(
             "language_mismatch",
-            f"{base.name} was pretrained on {expected}, and {len(rows):,} of {len(places):,} texts looked at seem to "
-            f"be {language}",
+            say(
+                "{name} was pretrained on {expected}, and {rows:,} of {places:,} texts looked at seem to be {language}",
+                name=base.name,
+                expected=say(expected),
+                rows=len(rows),
+                places=len(places),
+                language=say(language),
+            ),
             "take a base model that knows the language: model.name=distilbert-base-multilingual-cased",
             rows,
             examples=(texts[i] for i in rows[:MAX_EXAMPLES]),

@@ -10,8 +10,9 @@ from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.near_duplicates import MIN_SIMILARITY, Sketches, near_duplicate_groups, near_duplicate_pairs, sketch
 from app.data.splitting import MAX_SHARE_TOGETHER, fold_key
 from app.data.spool import Joined, select
+from app.domain.wording import say
 
-ONE_SIDE = "a split never puts them on both sides"
+ONE_SIDE = say("a split never puts them on both sides")
 
 
 def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes], labels: Sequence[str]) -> None:
@@ -35,8 +36,8 @@ def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes],
         indices = sorted(usable[place] for place in repeated)
         findings.add(
             "duplicate",
-            f"{rows_in_words(len(indices))} repeating the text and label of an earlier row",
-            f"remove the repetitions unless they are meant; {ONE_SIDE}",
+            say("{rows} repeating the text and label of an earlier row", rows=rows_in_words(len(indices))),
+            say("remove the repetitions unless they are meant; {one_side}", one_side=ONE_SIDE),
             indices,
             examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
         )
@@ -44,7 +45,10 @@ def repeated_texts(findings: Findings, usable: list[int], keys: Sequence[bytes],
         indices = sorted(usable[place] for place in conflicting)
         findings.add(
             "conflicting_label",
-            f"{num_texts:,} {'text' if num_texts == 1 else 'texts'} with more than one label",
+            say(
+                "1 text with more than one label" if num_texts == 1 else "{texts:,} texts with more than one label",
+                texts=num_texts,
+            ),
             "decide on one label for each text",
             indices,
             examples=(f"{findings.rows.labels[i]}: {findings.rows.texts[i]}" for i in indices[:MAX_EXAMPLES]),
@@ -65,12 +69,17 @@ def near_duplicates(findings: Findings, usable: list[int], keys: Sequence[bytes]
         labels = findings.rows.labels
         num_torn = sum(labels[usable[place]] != labels[usable[first]] for place, first in later)
         crowd = max(map(len, groups)) > MAX_SHARE_TOGETHER * len(usable)
-        sides = "the largest group is over half of the rows, so a split divides it" if crowd else ONE_SIDE
+        divided = say("the largest group is over half of the rows, so a split divides it")
+        sides = divided if crowd else ONE_SIDE
         findings.add(
             "near_duplicate",
-            f"{rows_in_words(len(later))} nearly equal to another row ({MIN_SIMILARITY:.0%} of their letter groups)"
-            + (f", {num_torn:,} of them with another label" if num_torn else ""),
-            f"keep one of each group unless the small difference matters; {sides}",
+            say(
+                "{rows} nearly equal to another row ({share:.0%} of their letter groups){torn}",
+                rows=rows_in_words(len(later)),
+                share=MIN_SIMILARITY,
+                torn=say(", {count:,} of them with another label", count=num_torn) if num_torn else "",
+            ),
+            say("keep one of each group unless the small difference matters; {sides}", sides=sides),
             [usable[place] for place, _ in later],
             examples=(
                 f"row {numbers[usable[first]]}: {texts[usable[first]]} / row {numbers[usable[place]]}: "
@@ -115,8 +124,13 @@ def leakage(findings: Findings, usable: list[int], keys: Sequence[bytes], traini
         leaked = [usable[place] for place in sorted(equal | near)]
         findings.add(
             "leakage",
-            f"{rows_in_words(len(leaked))} ({len(leaked) / len(usable):.1%}) whose text is also in the {what} data"
-            + (f", {len(near):,} of them with small differences" if near else ""),
+            say(
+                "{rows} ({share:.1%}) whose text is also in the {what} data{near}",
+                rows=rows_in_words(len(leaked)),
+                share=len(leaked) / len(usable),
+                what=say(what),
+                near=say(", {count:,} of them with small differences", count=len(near)) if near else "",
+            ),
             "remove them here or there",
             leaked,
             examples=(findings.rows.texts[i] for i in leaked[:MAX_EXAMPLES]),

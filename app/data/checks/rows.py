@@ -7,6 +7,7 @@ from app.data.columns import nearest
 from app.data.findings import MAX_EXAMPLES, Findings, rows_in_words
 from app.data.labels import label_order
 from app.data.splitting import fold
+from app.domain.wording import say
 
 
 def unreadable(findings: Findings) -> None:
@@ -17,7 +18,12 @@ def unreadable(findings: Findings) -> None:
     first, reason = rows.unreadable[0]
     findings.add(
         "unreadable_row",
-        f"{rows_in_words(rows.num_unreadable)} could not be read; row {first}: {reason}",
+        say(
+            "{rows} could not be read; row {first}: {reason}",
+            rows=rows_in_words(rows.num_unreadable),
+            first=first,
+            reason=reason,
+        ),
         "correct or remove these rows; a text with the separator in it goes in quotes",
         numbers=rows.unreadable_numbers,
         count=rows.num_unreadable,
@@ -28,9 +34,10 @@ def unreadable(findings: Findings) -> None:
 def missing_columns(findings: Findings) -> bool:
     """Whether the text or the label column is missing."""
     rows, detected = findings.rows, findings.rows.detected
-    columns = ", ".join(f"'{column}'" for column in detected.columns[:20])
-    if detected.header is False:
-        columns += " (the file has no header, so columns go by number)"
+    columns = say(
+        "{names} (the file has no header, so columns go by number)" if detected.header is False else "{names}",
+        names=", ".join(f"'{column}'" for column in detected.columns[:20]),
+    )
     missing = False
     for role, asked, chosen in (
         ("text", rows.text_column, detected.text_column),
@@ -40,14 +47,16 @@ def missing_columns(findings: Findings) -> bool:
             continue
         missing = True
         if asked == "auto":
-            message = f"no column looks like the {role}; there is {columns}"
+            message = say("no column looks like the {role}; there is {columns}", role=say(role), columns=columns)
         else:
-            message = f"there is no column '{asked}'; there is {columns}"
+            message = say("there is no column '{column}'; there is {columns}", column=asked, columns=columns)
         near = nearest(asked, detected.columns)
         if near and asked != "auto":
-            fix = f"did you mean {' or '.join(repr(name) for name in near)}?"
+            fix = say("did you mean {names}?", names=" / ".join(repr(name) for name in near))
         else:
-            fix = f"name the {role} column with --{role}-column, or add one to the file"
+            fix = say(
+                "name the {role} column with --{option}-column, or add one to the file", role=say(role), option=role
+            )
         findings.add("missing_column", message, fix, count=1, examples=near)
     return missing
 
@@ -60,7 +69,7 @@ def incomplete_rows(findings: Findings) -> list[int]:
     if blank_text:
         findings.add(
             "empty_text",
-            f"{rows_in_words(len(blank_text))} without text",
+            say("{rows} without text", rows=rows_in_words(len(blank_text))),
             "fill in the text or remove the rows",
             blank_text,
             examples=(f"label {labels[i]!r} and no text" for i in blank_text[:MAX_EXAMPLES]),
@@ -68,7 +77,7 @@ def incomplete_rows(findings: Findings) -> list[int]:
     if blank_label:
         findings.add(
             "missing_label",
-            f"{rows_in_words(len(blank_label))} without a label",
+            say("{rows} without a label", rows=rows_in_words(len(blank_label))),
             "fill in the label or remove the rows",
             blank_label,
             examples=(texts[i] for i in blank_label[:MAX_EXAMPLES]),
@@ -87,11 +96,19 @@ def unknown_labels(findings: Findings, usable: list[int], known: Set[str]) -> li
     named = []
     for name in names[:MAX_EXAMPLES]:
         near = nearest(name, sorted(known))
-        named.append(f"'{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+        named.append(
+            say("'{label}' (did you mean '{near}'?)", label=name, near=near[0])
+            if near
+            else say("'{label}'", label=name)
+        )
     findings.add(
         "unknown_label",
-        f"{rows_in_words(len(strange))} with a label that the training data does not have: {', '.join(named)}"
-        + (", ..." if len(names) > MAX_EXAMPLES else ""),
+        say(
+            "{rows} with a label that the training data does not have: {labels}{more}",
+            rows=rows_in_words(len(strange)),
+            labels=named,
+            more=", ..." if len(names) > MAX_EXAMPLES else "",
+        ),
         _fix_of_unknown(names, known),
         strange,
         examples=(f"{labels[i]}: {findings.rows.texts[i]}" for i in strange[:MAX_EXAMPLES]),
@@ -103,9 +120,12 @@ def _fix_of_unknown(names: list[str], known: Set[str]) -> str:
     """What to do; where one file numbers the labels and the other names them, that is said."""
     here, there = (all(name.strip().isdecimal() for name in some) for some in (names, known))
     if here == there:
-        return "correct the label, remove the rows, or add training rows with that label"
-    kinds = ("numbers", "names") if here else ("names", "numbers")
-    return f"labels are {kinds[0]} here and {kinds[1]} in the training data: write both alike"
+        return say("correct the label, remove the rows, or add training rows with that label")
+    return say(
+        "labels are numbers here and names in the training data: write both alike"
+        if here
+        else "labels are names here and numbers in the training data: write both alike"
+    )
 
 
 def label_variants(findings: Findings, usable: list[int], counts: Mapping[str, int]) -> None:
@@ -118,12 +138,21 @@ def label_variants(findings: Findings, usable: list[int], counts: Mapping[str, i
         if len(same) > 1:
             first, *others = sorted(same, key=lambda label: (-counts[label], label))
             minor.update(others)
-            pairs += [f"{o!r} ({rows_in_words(counts[o])}) beside {first!r} ({counts[first]:,})" for o in others]
+            pairs += [
+                say(
+                    "{other!r} ({rows}) beside {label!r} ({count:,})",
+                    other=one,
+                    rows=rows_in_words(counts[one]),
+                    label=first,
+                    count=counts[first],
+                )
+                for one in others
+            ]
     if not minor:
         return
     findings.add(
         "label_variant",
-        f"labels that differ only by case or white space: {'; '.join(pairs[:MAX_EXAMPLES])}",
+        say("labels that differ only by case or white space: {pairs}", pairs=pairs[:MAX_EXAMPLES]),
         "write each label in one way; allowed, every spelling is a label of its own",
         [i for i in usable if findings.rows.labels[i] in minor],
         examples=pairs,

@@ -14,6 +14,7 @@ from app.data.progress import counted
 from app.data.readability import BaseTokenizer, read_by_script, too_long
 from app.data.readers import Rows
 from app.data.spool import select
+from app.domain.wording import say
 
 MIN_ROWS_TO_JUDGE_LENGTH = 20
 OUTLIER_SCORE = 3.5
@@ -48,7 +49,7 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
     if lost:
         findings.add(
             "encoding_damage",
-            f"{rows_in_words(len(lost))} with characters lost to a wrong encoding (U+FFFD)",
+            say("{rows} with characters lost to a wrong encoding (U+FFFD)", rows=rows_in_words(len(lost))),
             "save the source again as UTF-8",
             lost,
             examples=(_around(texts[i], lambda c: c == "\ufffd") for i in lost[:MAX_EXAMPLES]),
@@ -61,7 +62,10 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
     if garbled:
         findings.add(
             "encoding_damage",
-            f"{rows_in_words(len(garbled))} with UTF-8 that was once read as Windows-1252, as in 'â€™' for '’'",
+            say(
+                "{rows} with UTF-8 that was once read as Windows-1252, as in 'â€™' for '’'",
+                rows=rows_in_words(len(garbled)),
+            ),
             "save the source again as UTF-8; a model trained on this meets other characters in use",
             garbled,
             examples=(_repair_shown(texts[i]) for i in garbled[:MAX_EXAMPLES]),
@@ -70,8 +74,11 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
         places = _places(rows, islice(rows.other_rows, 10 * MAX_EXAMPLES))
         findings.add(
             "encoding_damage",
-            f"two encodings in one file, {rows_in_words(len(rows.other_rows))} in the second: "
-            f"{rows.detected.reasons['encoding']}",
+            say(
+                "two encodings in one file, {rows} in the second: {reasons}",
+                rows=rows_in_words(len(rows.other_rows)),
+                reasons=rows.detected.reasons["encoding"],
+            ),
             "look at the examples; if they are right, save the whole file as UTF-8",
             numbers=rows.other_rows,
             count=len(rows.other_rows),
@@ -82,8 +89,11 @@ def encoding_damage(findings: Findings, usable: list[int]) -> None:
         if doubtful:
             findings.add(
                 "encoding_damage",
-                f"the file is not UTF-8 and was read as {rows.detected.encoding}; "
-                f"{rows_in_words(len(doubtful))} with letters that depend on it",
+                say(
+                    "the file is not UTF-8 and was read as {encoding}; {rows} with letters that depend on it",
+                    encoding=rows.detected.encoding,
+                    rows=rows_in_words(len(doubtful)),
+                ),
                 "look at the examples; if they are wrong, save the file as UTF-8",
                 doubtful,
                 examples=(_around(texts[i], lambda c: ord(c) > 127) for i in doubtful[:MAX_EXAMPLES]),
@@ -116,7 +126,10 @@ def html_residue(findings: Findings, usable: list[int]) -> None:
     if marked:
         findings.add(
             "encoding_damage",
-            f"{rows_in_words(len(marked))} with HTML left in the text (tags such as <br>, entities such as &amp;)",
+            say(
+                "{rows} with HTML left in the text (tags such as <br>, entities such as &amp;)",
+                rows=rows_in_words(len(marked)),
+            ),
             "take the markup out (--fix does); the model spends its tokens on it, and in use it may not be there",
             marked,
             examples=(_around_markup(texts[i]) for i in marked[:MAX_EXAMPLES]),
@@ -142,13 +155,17 @@ def length_outliers(findings: Findings, usable: list[int]) -> None:
     if odd:
         typical = round(math.exp(middle))
         longest, shortest = max(n for _, n in odd), min(n for _, n in odd)
-        extremes = f"longest {longest:,}" if longest > typical else ""
+        extremes = [say("longest {count:,}", count=longest)] if longest > typical else []
         if shortest < typical:
-            extremes += f"{', ' if extremes else ''}shortest {shortest:,}"
+            extremes.append(say("shortest {count:,}", count=shortest))
         findings.add(
             "length_outlier",
-            f"{rows_in_words(len(odd))} of very unlike length ({extremes}; half of all have {typical:,} characters or "
-            "fewer)",
+            say(
+                "{rows} of very unlike length ({extremes}; half of all have {typical:,} characters or fewer)",
+                rows=rows_in_words(len(odd)),
+                extremes=extremes,
+                typical=typical,
+            ),
             "look at them: several texts run together, or something cut off? a long one costs time in its whole batch",
             [i for i, _ in odd],
             examples=(f"{n:,} characters: {findings.rows.texts[i]}" for i, n in odd[:MAX_EXAMPLES]),
@@ -166,10 +183,19 @@ def foreign_scripts(findings: Findings, usable: list[int]) -> None:
     strange = [(i, script) for i, script in zip(usable, scripts, strict=True) if script not in (main, OTHER)]
     if len(strange) > FOREIGN_SHARE * len(usable):
         return
-    what = ", ".join(f"{script} {count:,}" for script, count in counts.most_common() if script != main)
+    what = [
+        say("{script} {count:,}", script=say(script), count=count)
+        for script, count in counts.most_common()
+        if script != main
+    ]
     findings.add(
         "language_mismatch",
-        f"{rows_in_words(len(strange))} in another script than the rest, which is {main}: {what}",
+        say(
+            "{rows} in another script than the rest, which is {main}: {what}",
+            rows=rows_in_words(len(strange)),
+            main=say(main),
+            what=what,
+        ),
         "remove or translate them, or take a multilingual base model; one that cannot read them learns noise",
         [i for i, _ in strange],
         examples=(f"{script}: {findings.rows.texts[i]}" for i, script in strange[:MAX_EXAMPLES]),
@@ -190,10 +216,16 @@ def unreadable_scripts(findings: Findings, usable: list[int], base: BaseTokenize
         indices = [usable[place] for place in reading.rows]
         findings.add(
             "language_mismatch",
-            f"{base.name} {'cannot read' if blind else 'only spells'} {rows_in_words(len(indices))} in {script}: "
-            f"{reading.unknown_share:.0%} of the tokens are unknown to it, {reading.tokens_per_letter:.1f} tokens a "
-            "letter",
-            f"take a base model that reads it: model.name={other}",
+            say(
+                ("{name} cannot read {rows} in {script}: " if blind else "{name} only spells {rows} in {script}: ")
+                + "{unknown_share:.0%} of the tokens are unknown to it, {tokens_per_letter:.1f} tokens a letter",
+                name=base.name,
+                rows=rows_in_words(len(indices)),
+                script=say(script),
+                unknown_share=reading.unknown_share,
+                tokens_per_letter=reading.tokens_per_letter,
+            ),
+            say("take a base model that reads it: model.name={other}", other=other),
             indices,
             examples=(findings.rows.texts[i] for i in indices[:MAX_EXAMPLES]),
             blocking=blind,
@@ -208,8 +240,15 @@ def truncated(findings: Findings, usable: list[int], base: BaseTokenizer) -> Non
         texts = findings.rows.texts
         findings.add(
             "truncated",
-            f"{rows_in_words(len(cut))} of {num_seen:,} ({len(cut) / num_seen:.1%}) have more than the "
-            f"{base.max_length:,} tokens that {base.name} is to read; what comes after is not seen",
+            say(
+                "{rows} of {num_seen:,} ({share:.1%}) have more than the {max_length:,} tokens that "
+                "{name} is to read; what comes after is not seen",
+                rows=rows_in_words(len(cut)),
+                num_seen=num_seen,
+                share=len(cut) / num_seen,
+                max_length=base.max_length,
+                name=base.name,
+            ),
             "put what decides the label first or divide these texts; raise model.max_length where the model reads more",
             indices,
             examples=(f"{len(texts[i]):,} characters: {texts[i]}" for i in indices[:MAX_EXAMPLES]),
@@ -227,10 +266,12 @@ def personal_texts(findings: Findings, usable: list[int]) -> None:
     found = list(kinds_of)
     if found:
         counts = Counter(kind for i in found for kind in kinds_of[i])
-        what = ", ".join(f"{kind} in {rows_in_words(count)}" for kind, count in counts.most_common())
+        what = [
+            say("{kind} in {rows}", kind=say(kind), rows=rows_in_words(count)) for kind, count in counts.most_common()
+        ]
         findings.add(
             "personal_data",
-            f"{rows_in_words(len(found))} with what looks like personal data: {what}",
+            say("{rows} with what looks like personal data: {what}", rows=rows_in_words(len(found)), what=what),
             "mask or remove them where you may not keep them; an adapter and its record carry the texts on",
             found,
             examples=(_masked_excerpt(texts[i]) for i in found[:MAX_EXAMPLES]),

@@ -21,6 +21,7 @@ from app.db.tables.base import utc_now
 from app.domain.errors import Conflict
 from app.domain.filters import COLUMNS, Combined, Comparison, Condition, Not, SortKey
 from app.domain.task import TaskKind
+from app.domain.wording import say
 
 
 class ListedExperiment(NamedTuple):
@@ -242,7 +243,9 @@ def create(session: Session, *, created_at: datetime | None = None, **values: An
         session.flush()
     except IntegrityError as error:
         raise Conflict(
-            f"a run named {values['name']!r} is recorded already", hint="choose another --name", code="run.exists"
+            say("a run named {name!r} is recorded already", name=values["name"]),
+            hint="choose another --name",
+            code="run.exists",
         ) from error
     task = TaskRow(id=str(uuid.uuid4()), kind=TaskKind.TRAIN, experiment_id=experiment.id, owner=experiment.owner)
     session.add(task)

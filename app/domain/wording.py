@@ -1,0 +1,104 @@
+"""Sentences of the platform with their numbers and names apart, so that they can be said in another language.
+
+English stands in the code and is what programs and logs get; a reader's own words are found by the pattern (see
+`app/ui/words.py`), and its numbers and names filled in there.
+"""
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Sentence(BaseModel):
+    """An English sentence with places in braces, as of `str.format`, and what goes there.
+
+    A value that is a sentence itself, or a list of them, is said in the same language as the whole.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pattern: str
+    values: dict[str, "int | float | str | Sentence | list[Sentence]"] = Field(default_factory=dict)
+
+
+class Said(str):
+    """An English sentence, which is a text like any other, and knows what it was made of."""
+
+    sentence: Sentence
+
+    @classmethod
+    def of(cls, english: str, sentence: Sentence | None) -> Self:
+        """`english` as it came, beside what it was made of; a text that was made of nothing is its own pattern."""
+        one = cls(english)
+        one.sentence = sentence or Sentence(pattern=english.replace("{", "{{").replace("}", "}}"))
+        return one
+
+
+def say(pattern: str, /, **values: Any) -> Said:
+    """The English sentence `pattern` with its places filled in; a list of texts is put in with commas between.
+
+    Numbers stay numbers and sentences sentences; whatever else is put in by its `str`.
+    """
+    kept = {name: _kept(value) for name, value in values.items()}
+    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Said.of(pattern.format(**shown), Sentence(pattern=pattern, values=kept))
+
+
+def words(pattern: str) -> str:
+    """Mark a pattern that `say` fills in elsewhere."""
+    return pattern
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Said):
+        return value.sentence
+    if isinstance(value, list):
+        return [one.sentence if isinstance(one, Said) else Said.of(str(one), None).sentence for one in value]
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
+        return float(value)
+    return str(value).encode(errors="backslashreplace").decode()  # half a character is in no JSON
+
+
+def made_of(text: str) -> Sentence | None:
+    """What a text was made of; None for one without places, which can be found as it stands."""
+    return text.sentence if isinstance(text, Said) and text.sentence.values else None
+
+
+class Worded(BaseModel):
+    """A record with sentences in it: `said` has what each was made of, by its place (`message`, `reasons.format`)."""
+
+    said: dict[str, Sentence] = Field(
+        default_factory=dict,
+        exclude_if=lambda said: not said,
+        description="by place (`message`, `warnings.0`): what its sentence was made of, to say it in another language; "
+        "one without numbers or names in it is not here",
+    )
+
+    def told(self, place: str) -> Said:
+        """The sentence at a place, for a sentence around it."""
+        return Said.of(getattr(self, place), self.said.get(place))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_what_was_said(cls, given: Any) -> Any:
+        """Pydantic makes plain texts of the fields."""
+        if not isinstance(given, Mapping):
+            return given
+        said = dict(given.get("said") or {})
+        for name, value in given.items():
+            said |= {place: sentence for place, text in _texts(name, value) if (sentence := made_of(text)) is not None}
+        return {**given, "said": said} if said else given
+
+
+def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The texts of a field, each with its place: `message`, `reasons.format`, `warnings.0`."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        yield from ((f"{name}.{key}", text) for key, text in parts if isinstance(text, str))
