@@ -22,6 +22,7 @@ from app.api.routes import ROUTERS
 from app.monitor.exporter import RequestNumbers
 from app.services import first_administrator, task_outputs
 from app.services.health import ReadinessProbe
+from app.services.inference import InferenceService
 from app.services.platform import Platform, open_platform
 from app.settings import Settings, get_settings
 
@@ -46,6 +47,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
         app.state.platform = platform or _open(settings)
         _offer_setup(app.state.platform)
         yield
+        await app.state.inference.close()
         app.state.platform.audit.record_counted_denials()
 
     app = FastAPI(
@@ -64,6 +66,7 @@ def create_app(platform: Platform | None = None) -> FastAPI:
     app.state.readiness = ReadinessProbe()
     app.state.follower = Follower(lambda watched: task_outputs.look(app.state.platform, watched))
     app.state.request_numbers = RequestNumbers()
+    app.state.inference = InferenceService(settings.effective_inference_url)
     errors.install(app, denials.record)
     for router in ROUTERS:
         app.include_router(router)

@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,15 @@ class Server:
     """`finetune start` without a worker, so that what is submitted stays where it is."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
-            port, ui_port = free.getsockname()[1], other.getsockname()[1]
+        with ExitStack() as held:
+            free = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+            port, ui_port, serve_port = (one.getsockname()[1] for one in free)
         self.results, self.url, self.port = folder, f"http://127.0.0.1:{port}", port
         self.environment = os.environ | {
             "RESULTS_DIR": str(folder),
             "API_PORT": str(port),
             "UI_PORT": str(ui_port),
+            "SERVE_PORT": str(serve_port),
             "MAX_QUEUED": "1000000",
             "OMP_NUM_THREADS": "1",
         }

@@ -149,7 +149,7 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     return not (kind and issubclass(kind, ClientDisconnect))
 
 
-def serve(app: Any, listening: socket.socket) -> None:
+def serve(app: Any, listening: socket.socket, name: str = "the API") -> None:
     """Answer requests on the socket until SIGTERM or SIGINT; requests that are being answered are finished first."""
     _allow_open_files(2 * MAX_CONNECTIONS)
     logging.getLogger("uvicorn.error").addFilter(_is_worth_a_line)
@@ -169,5 +169,5 @@ def serve(app: Any, listening: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn handles it, and then raises it again
     host, port = listening.getsockname()[:2]
-    logger.info("the API listens on %s, port %d", host, port)
+    logger.info("%s listens on %s, port %d", name, host, port)
     uvicorn.Server(config).run(sockets=[listening])

@@ -26,7 +26,7 @@ _OURS = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ")
 _OF_THE_QUEUE = re.compile(r"^\d+:(?:[A-Z] \d\d \w{3} \d{4} [\d:.]+ [*#.-]|signal-handler \(\d+\)) ")
 _NOT_WORTH_A_LINE = ("Memory overcommit must be enabled",)
 """Of the queue's server, at each start: what it holds takes some kilobytes."""
-_COLOURS = {"platform": "1", "queue": "35", "api": "36", "worker": "32", "ui": "33"}
+_COLOURS = {"platform": "1", "queue": "35", "api": "36", "worker": "32", "ui": "33", "serve": "34"}
 
 
 class PlatformLog:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SERVE_HOST = "127.0.0.1"
 """The API speaks to the models for everybody else."""
 SECONDS_TO_START_QUEUE = 15.0
-SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0, "ui": 10.0, "inference": 15.0}
+SECONDS_TO_STOP = {"queue": 10.0, "api": 15.0, "worker": 90.0, "ui": 10.0, "serve": 15.0}
 SECONDS_TO_STOP_ALL = 120.0
 LOG_FILE = "platform.log"
 
@@ -139,11 +139,11 @@ def _inference(settings: "Settings", lock: "StartLock", models: "socket.socket")
     from app.services.processes import Program
 
     return Program(
-        "inference",
+        "serve",
         _starter(["app.inference_api", str(models.fileno())], (models.fileno(), lock.descriptor)),
         lambda: _answers(settings, SERVE_HOST, settings.serve_port, "/ready"),
         ("api",),
-        seconds_to_stop=SECONDS_TO_STOP["inference"],
+        seconds_to_stop=SECONDS_TO_STOP["serve"],
     )
 
 

@@ -73,6 +73,13 @@ class Predictor:
         cut = [len(ids) < full for ids, full in zip(encoded.input_ids, encoded.full_lengths, strict=True)]
         return [self._answer(p_C, was_cut) for p_C, was_cut in zip(_softmax(logits_BC), cut, strict=True)]
 
+    def read_part(self, text: str) -> str:
+        """The beginning of a text that the model reads; all of it where its tokenizer cannot tell."""
+        if not self._tokenizer.is_fast:
+            return text
+        encoded = self._tokenizer(text, truncation=True, max_length=self._max_length, return_offsets_mapping=True)
+        return text[: max((end for _, end in encoded["offset_mapping"]), default=0)]
+
     def _answer(self, probabilities_C: np.ndarray, truncated: bool) -> Prediction:
         best = int(probabilities_C.argmax())
         return Prediction(

@@ -149,6 +149,11 @@ def _account(path: str, **options: Any) -> Callable[[Things], Ask]:
     return lambda things: Ask(f"/users/{things.somebody}{path}", options)
 
 
+def _question(path: str) -> Callable[[Things], Ask]:
+    """About a run that has no model yet: to have it answered takes another process."""
+    return lambda things: Ask(path, {"json": {"run": things.run("STARTED"), "text": "a fine day"}})
+
+
 def _compare(things: Things) -> Ask:
     first, second = things.run(), things.run()
     return Ask("/experiments/compare", {"params": {"names": [second, first]}})
@@ -229,6 +234,8 @@ CASES: dict[str, Case] = {
     "GET /experiments/{name}/shares": Case(_run("/shares"), "change"),
     "POST /experiments/{name}/shares": Case(_shares("experiment"), "change", 201),
     "DELETE /experiments/{name}/shares/{grantee}": Case(_unshare("experiment"), "change", 204),
+    "POST /predict": Case(_question("/predict"), "read", 409),
+    "POST /explain": Case(_question("/explain"), "read", 409),
     "POST /predictions": Case(
         lambda t: Ask("/predictions", {"files": {"file": FILE}, "data": {"run": t.run()}}), "read", 202
     ),
@@ -290,5 +297,5 @@ ACTIONS: dict[str, str] = {
     "DELETE /datasets/{name}/shares/{grantee}": "dataset.unshare",
 }
 """What the audit log has of a request that was let through."""
-CHANGES_NOTHING = {"POST /config/validate", "POST /setup"}
+CHANGES_NOTHING = {"POST /config/validate", "POST /explain", "POST /predict", "POST /setup"}
 """Requests that are no GET and leave no event; setup is refused here."""

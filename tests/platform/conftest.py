@@ -52,7 +52,7 @@ class Started:
         command: Sequence[str] = (*FINETUNE, "start"),
         code: Path = REPOSITORY,
     ) -> None:
-        settings = {"UI_PORT": free_port()} | settings
+        settings = {"UI_PORT": free_port(), "SERVE_PORT": free_port()} | settings
         self.folder = folder
         self.ui_url = f"http://127.0.0.1:{settings['UI_PORT']}"
         self.url = f"http://127.0.0.1:{settings['API_PORT']}"

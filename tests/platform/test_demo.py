@@ -15,7 +15,8 @@ from tests.servers import free_port
 
 def test_the_demonstration_has_an_administrator_data_and_a_finished_run(tmp_path: Path) -> None:
     api, ui, shown = free_port(), free_port(), tmp_path / "terminal.txt"
-    settings = {"API_PORT": str(api), "UI_PORT": str(ui), "RESULTS_DIR": str(tmp_path / "results")}
+    settings = {"API_PORT": str(api), "UI_PORT": str(ui), "SERVE_PORT": str(free_port())}
+    settings["RESULTS_DIR"] = str(tmp_path / "results")
     command = [sys.executable, str(REPOSITORY / "scripts" / "demo.py"), "--no-browser", "--max-steps", "2"]
     with shown.open("wb") as output:
         demo = subprocess.Popen(

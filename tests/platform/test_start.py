@@ -37,6 +37,7 @@ def test_it_says_where_it_answers_and_how_the_first_administrator_is_made(platfo
     log = (platform.folder / "results" / "logs" / "platform.log").read_text(encoding="utf-8")
     assert f"platform | ready: UI {platform.ui_url}, API {platform.url}" in log
     assert "ui       | " in log
+    assert "serve    | " in log
     assert "api      | " in log
     assert "worker   | " in log
 
@@ -49,7 +50,7 @@ def test_a_second_start_on_the_same_results_says_who_was_first(platform: Started
     assert "finetune stop" in second.stderr
 
 
-@pytest.mark.parametrize("variable", ["API_PORT", "UI_PORT", "REDIS_PORT"])
+@pytest.mark.parametrize("variable", ["API_PORT", "UI_PORT", "SERVE_PORT", "REDIS_PORT"])
 def test_a_port_that_is_taken_is_reported_before_anything_starts(
     platform: Started, variable: str, tmp_path: Path
 ) -> None:
