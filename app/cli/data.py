@@ -9,6 +9,7 @@ import typer
 
 from app.cli import data_profile, data_versions, label_errors, output, server
 from app.cli.backend import backend
+from app.cli.reading_options import Delimiter, Encoding, FileFormat, Header, Quotes, reading_of
 
 if TYPE_CHECKING:
     from app.data.validation import Checked
@@ -39,6 +40,11 @@ def validate(
     ],
     text_column: Annotated[str, typer.Option(help="column name; its number where there is no header")] = "auto",
     label_column: Annotated[str, typer.Option(help="as --text-column")] = "auto",
+    file_format: FileFormat = "auto",
+    encoding: Encoding = "auto",
+    delimiter: Delimiter = "auto",
+    quotes: Quotes = None,
+    header: Header = None,
     eval_data: Annotated[str | None, typer.Option(help="evaluation rows, held against FILE")] = None,
     test_data: Annotated[str | None, typer.Option(help="test rows, held against FILE")] = None,
     base_model: Annotated[
@@ -67,6 +73,7 @@ def validate(
         test=test_data,
         text_column=text_column,
         label_column=label_column,
+        reading=reading_of(format=file_format, encoding=encoding, delimiter=delimiter, quotes=quotes, header=header),
         allow=allow or [],
         block=block or [],
     )

@@ -9,6 +9,7 @@ import typer
 
 from app.cli import output
 from app.cli.backend import backend
+from app.cli.reading_options import Delimiter, Encoding, FileFormat, Header, Quotes, reading_of
 from app.cli.server import local_only
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def add(
     test_data: Annotated[str | None, typer.Option(help="test rows")] = None,
     text_column: Column = "auto",
     label_column: Column = "auto",
+    file_format: FileFormat = "auto",
+    encoding: Encoding = "auto",
+    delimiter: Delimiter = "auto",
+    quotes: Quotes = None,
+    header: Header = None,
     eval_fraction: Annotated[float, typer.Option(help="share held out, above 0 and at most 0.5")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="draws the rows that are held out")] = 42,
     allow: Codes = None,
@@ -60,6 +66,7 @@ def add(
         test=test_data,
         text_column=text_column,
         label_column=label_column,
+        reading=reading_of(format=file_format, encoding=encoding, delimiter=delimiter, quotes=quotes, header=header),
         eval_fraction=eval_fraction,
         allow=allow or [],
         block=block or [],

@@ -208,6 +208,7 @@ def _options(data: "DataConfig") -> dict[str, Any]:
     return {
         "text_column": data.text_column,
         "label_column": data.label_column,
+        **data.reading.asked,
         "allow": data.allow,
         "block": data.block,
     }

@@ -16,7 +16,7 @@ from app.data.class_files import is_hidden
 from app.data.encoding import file_sha256
 from app.data.records import Record, Source
 from app.domain.errors import DataUnreadable, PlatformError, StorageError
-from app.domain.wording import say
+from app.domain.wording import Said, say
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -55,14 +55,18 @@ class Unpacked(NamedTuple):
 
 def as_packed(opened: Source, path: Path, unpacked: Unpacked) -> Source:
     """The source with the hash of the archive, what was in it among the reasons, and errors that name both."""
-    reasons = dict(opened.detected.reasons)
-    what = f"'{unpacked.inside.name}'" if unpacked.inside.is_file() else "class files"
-    reasons["format"] = f"{what} in {path.name}: {reasons.get('format', '')}"
+    detected = opened.detected
+    reason = say(
+        "'{name}' in {archive}: {reason}" if unpacked.inside.is_file() else "class files in {archive}: {reason}",
+        name=unpacked.inside.name,
+        archive=path.name,
+        reason=Said.of(detected.reasons.get("format", ""), detected.said.get("reasons.format")),
+    )
     only = opened.only
     return replace(
         opened,
         sha256=file_sha256(path),
-        detected=opened.detected.model_copy(update={"reasons": reasons}),
+        detected=detected.because({"format": reason}),
         records=_named_records(opened.records, path, unpacked),
         only=only and (lambda wanted: _named_records(only(wanted), path, unpacked)),
     )

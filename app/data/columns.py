@@ -94,7 +94,7 @@ class _Sample:
 
     def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[str | None]], *, has_all: bool) -> None:
         self.columns = columns
-        self.called = f"{len(rows):,} rows" if has_all else f"the first {len(rows):,} rows"
+        self.called = say("{count:,} rows" if has_all else "the first {count:,} rows", count=len(rows))
         self.values = {
             name: [(row[i] if i < len(row) else None) or "" for row in rows] for i, name in enumerate(columns)
         }
@@ -102,6 +102,16 @@ class _Sample:
 
     def distinct(self, name: str) -> int:
         return len({value for value in self.values[name] if value.strip()})
+
+    def reason(self, column: str, why: str) -> str:
+        """Why a column was chosen, and what was looked at."""
+        return say(
+            "column '{column}' {why} ({distinct:,} different values in {rows})",
+            column=column,
+            why=why,
+            distinct=self.distinct(column),
+            rows=self.called,
+        )
 
     def mean_chars(self, name: str) -> float:
         return sum(map(len, self.values[name])) / max(1, self.num_rows)
@@ -118,20 +128,15 @@ def _choose_text(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str,
         if rank == 1:
             named = [c for c in named if not looks_like_labels(sample.values[c])]
         if len(named) == 1:
-            return named[0], f"column '{named[0]}' is named like a text", []
+            return named[0], say("column '{column}' is named like a text", column=named[0]), []
         if named:
             return None, "", named
     shaped = [c for c in free if looks_like_text(sample.values[c]) and name_rank(c, LABEL_NAMES) == 0]
     shaped.sort(key=sample.mean_chars, reverse=True)
     if len(shaped) > 1 and sample.mean_chars(shaped[0]) >= 2 * sample.mean_chars(shaped[1]):
-        return shaped[0], f"column '{shaped[0]}' has by far the longest texts", []
+        return shaped[0], say("column '{column}' has by far the longest texts", column=shaped[0]), []
     if len(shaped) == 1:
-        distinct = sample.distinct(shaped[0])
-        return (
-            shaped[0],
-            f"column '{shaped[0]}' has long, varied text ({distinct:,} different values in {sample.called})",
-            [],
-        )
+        return shaped[0], sample.reason(shaped[0], say("has long, varied text")), []
     return None, "", shaped
 
 
@@ -144,16 +149,13 @@ def _without_ids_of_names(sample: _Sample, candidates: list[str]) -> list[str]:
 
 
 def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str, list[str]]:
-    def reason(column: str, why: str) -> str:
-        return f"column '{column}' {why} ({sample.distinct(column):,} different values in {sample.called})"
-
     rank = {c: name_rank(c, LABEL_NAMES) for c in free}
     named = [c for c in free if rank[c] == 2 or (rank[c] == 1 and looks_like_labels(sample.values[c]))]
     named = _without_ids_of_names(sample, named)
     exact = [c for c in named if rank[c] == 2]
     for candidates in (exact, named):
         if len(candidates) == 1:
-            return candidates[0], reason(candidates[0], "is named like a label"), []
+            return candidates[0], sample.reason(candidates[0], say("is named like a label")), []
         if candidates:
             return None, "", candidates
     shaped = [c for c in free if looks_like_labels(sample.values[c])]
@@ -161,9 +163,9 @@ def _choose_label(sample: _Sample, free: Sequence[str]) -> tuple[str | None, str
     if len(free) == len(shaped) == 2 == len(sample.columns):
         short, long = sorted(shaped, key=sample.mean_chars)
         if 2 * sample.mean_chars(short) <= sample.mean_chars(long) and sample.distinct(short) <= sample.distinct(long):
-            return short, reason(short, "has the shorter and fewer values"), []
+            return short, sample.reason(short, say("has the shorter and fewer values")), []
     if len(shaped) == 1:
-        return shaped[0], reason(shaped[0], "has few, recurring values"), []
+        return shaped[0], sample.reason(shaped[0], say("has few, recurring values")), []
     return None, "", shaped
 
 
@@ -171,10 +173,10 @@ def _ambiguous(role: str, candidates: list[str], sample: _Sample) -> AmbiguousCo
     shown = []
     for column in candidates:
         example = next((value for value in sample.values[column] if value.strip()), "")
-        shown.append(f"'{column}' (such as {example[:40]!r})")
+        shown.append(say("'{column}' (such as {example!r})", column=column, example=example[:40]))
     return AmbiguousColumns(
-        say("more than one column could be the {role}: {shown}", role=role, shown=", ".join(shown)),
-        hint=say("name it with --{role}-column, or data.{role}_column in the configuration", role=role),
+        say("more than one column could be the {role}: {shown}", role=say(role), shown=shown),
+        hint=say("name it with --{option}-column, or data.{option}_column in the configuration", option=role),
         role=role,
         choices=candidates,
     )
@@ -193,12 +195,12 @@ def choose_text_column(
     if candidates:
         raise _ambiguous("text", candidates, sample)
     if text is None and len(columns) == 1:
-        text, why = columns[0], "it is the only column"
+        text, why = columns[0], say("it is the only column")
     if text is None and len(columns) == 2:
         label, _, _ = _choose_label(sample, columns)
         if label is not None:
             text = next(c for c in columns if c != label)
-            why = f"column '{text}' is the only one beside the label"
+            why = say("column '{column}' is the only one beside the label", column=text)
     return ColumnChoice(text, None, {"text_column": why} if text is not None else {})
 
 
@@ -238,5 +240,5 @@ def choose_columns(
             reasons[f"{role}_column"] = why
     if chosen["text"] is None and text_column == AUTO and chosen["label"] is not None and len(columns) == 2:
         chosen["text"] = next(c for c in columns if c != chosen["label"])
-        reasons["text_column"] = f"column '{chosen['text']}' is the only one beside the label"
+        reasons["text_column"] = say("column '{column}' is the only one beside the label", column=chosen["text"])
     return ColumnChoice(chosen["text"], chosen["label"], reasons)

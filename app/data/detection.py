@@ -21,6 +21,7 @@ from app.data.line_rows import (
     plain_rows,
     split_rows,
 )
+from app.domain.wording import say
 
 _NEVER = frozenset("\"'\\.")
 """What encloses, escapes or ends sentences separates nothing."""
@@ -249,32 +250,33 @@ def choose_mode(ways: Mapping[Mode, Weighed], has_quotes: bool) -> tuple[Mode, s
     """The way of reading by which fewest lines are lost or have to be joined, and why; on a tie the stricter one."""
     mode = min(ways, key=lambda m: (ways[m].num_lost + ways[m].num_joined, _MODES.index(m)))
     how: dict[Mode, str] = {
-        "quoted": "quotes enclose cells" if has_quotes else "there are no quotes",
-        "plain": "quotes are part of the text",
-        "first": "each line is split at its first separator",
-        "last": "each line is split at its last separator",
+        "quoted": say("quotes enclose cells" if has_quotes else "there are no quotes"),
+        "plain": say("quotes are part of the text"),
+        "first": say("each line is split at its first separator"),
+        "last": say("each line is split at its last separator"),
     }
     lost = ways[mode].num_lost
-    result = f"{how[mode]}: that loses {'no line' if not lost else '1 line' if lost == 1 else f'{lost:,} lines'}"
-    others = [f"{n:,} if {how[m]}" for m, way in ways.items() if (n := way.num_lost) > lost]
-    return mode, result + (f" ({', '.join(others)})" if others else "")
+    lines = say("{count:,} lines", count=lost) if lost > 1 else say("1 line" if lost else "no line")
+    others = [say("{count:,} if {way}", count=n, way=how[m]) for m, way in ways.items() if (n := way.num_lost) > lost]
+    result = "{way}: that loses {lines} ({others})" if others else "{way}: that loses {lines}"
+    return mode, say(result, way=how[mode], lines=lines, others=others)
 
 
 def choose_header(rows: Sequence[Sequence[str]], asked: Sequence[str]) -> tuple[bool, str]:
     """Whether the first row names the columns, and why; `asked` are the column names the user gave."""
     first, rest = rows[0], rows[1:]
     if named := [name for name in asked if name in [cell.strip() for cell in first] and not name.isdecimal()]:
-        return True, f"its first row has the column '{named[0]}' that was asked for"
+        return True, say("its first row has the column '{column}' that was asked for", column=named[0])
     if any(len(cell) > 40 or len(cell.split()) > 4 for cell in first):
-        return False, "its first row is too long for names of columns"
+        return False, say("its first row is too long for names of columns")
     columns = [[row[i] for row in rest if i < len(row)] for i in range(len(first))]
     for cell, values in zip(first, columns, strict=True):
         if name_rank(cell, TEXT_NAMES | LABEL_NAMES) == 2 and cell not in values:
-            return True, f"its first row has the known column name '{cell.strip()}'"
+            return True, say("its first row has the known column name '{column}'", column=cell.strip())
     for cell, values in zip(first, columns, strict=True):
         if cell.strip() and len(values) >= 10 and looks_like_labels(values) and cell not in values:
-            return True, f"'{cell.strip()}' in its first row occurs nowhere below, where values recur"
-    return False, "its first row looks like the rows below it"
+            return True, say("'{cell}' in its first row occurs nowhere below, where values recur", cell=cell.strip())
+    return False, say("its first row looks like the rows below it")
 
 
 def column_names(header: Sequence[str] | None, num_columns: int) -> list[str]:

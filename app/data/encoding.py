@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar, cast
 
+from app.domain.data_reading import ASKED, AUTO
 from app.domain.data_report import MAX_ROWS_NAMED
 from app.domain.errors import DataUnreadable
+from app.domain.wording import say, words
 
 Item = TypeVar("Item")
 CHUNK_BYTES = 1 << 20
@@ -78,17 +80,19 @@ def _nearest_files(path: Path) -> str:
 def check_readable(path: Path, *, may_be_empty: bool = False) -> None:
     """Raise DataUnreadable where `path` is not a file that can be opened and has content."""
     if path.is_dir():
-        raise DataUnreadable(f"{path} is a directory, not a data file", hint="give one of its files")
+        raise DataUnreadable(say("{path} is a directory, not a data file", path=path), hint="give one of its files")
     if path.is_symlink() and not path.exists():
         raise DataUnreadable(
-            f"{path} is a symbolic link that leads nowhere or in a circle", hint="give the file itself"
+            say("{path} is a symbolic link that leads nowhere or in a circle", path=path), hint="give the file itself"
         )
     if not path.exists():
-        raise DataUnreadable(f"{path} does not exist", hint=_nearest_files(path))
+        raise DataUnreadable(say("{path} does not exist", path=path), hint=_nearest_files(path))
     if not path.is_file():
-        raise DataUnreadable(f"{path} is not a regular file", hint="save the rows to a file first")
+        raise DataUnreadable(say("{path} is not a regular file", path=path), hint="save the rows to a file first")
     if path.stat().st_size == 0 and not may_be_empty:
-        raise DataUnreadable(f"{path} is empty (0 bytes)", hint="write one row for each example, text and label")
+        raise DataUnreadable(
+            say("{path} is empty (0 bytes)", path=path), hint="write one row for each example, text and label"
+        )
 
 
 def file_sha256(path: Path) -> str:
@@ -101,7 +105,7 @@ def _wide_encoding(head: bytes) -> tuple[str, str] | None:
     """UTF-16 or UTF-32 with the reason, by its mark or, without one, by how the text reads; None for anything else."""
     for mark, encoding, name in _WIDE_MARKS:
         if head.startswith(mark):
-            return encoding, f"it starts with the byte order mark of {name}"
+            return encoding, say("it starts with the byte order mark of {name}", name=name)
     sample = head[: 1 << 16]
     if b"\0" not in sample:
         return None
@@ -109,21 +113,38 @@ def _wide_encoding(head: bytes) -> tuple[str, str] | None:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
         odd = sum(unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and char not in "\t\n\r" for char in text)
         if text and "\ufffd" not in text and "\n" in text and odd <= len(text) // 1000:
-            return encoding, f"it has no byte order mark, and reads as text in {encoding.upper()}"
+            return encoding, say(
+                "it has no byte order mark, and reads as text in {encoding}", encoding=encoding.upper()
+            )
     return None
 
 
-def _check_is_text(path: Path, head: bytes) -> None:
+def _with_mark(encoding: str, head: bytes) -> str:
+    """The encoding that was asked for, as the file has it: with its byte order mark, or without."""
+    if encoding == "utf-8":
+        return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else encoding
+    if encoding == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        found = _wide_encoding(head)
+        return found[0] if found is not None else "utf-16-le"
+    return encoding
+
+
+def _check_is_text(path: Path, head: bytes, encoding: str = AUTO) -> None:
     for magic, (what, hint) in _MAGIC.items():
         if head.startswith(magic):
-            raise DataUnreadable(f"{path} is {what}, not a text file", hint=hint)
-    if _wide_encoding(head) is not None:
+            raise DataUnreadable(say("{path} is {what}, not a text file", path=path, what=what), hint=hint)
+    if _wide_encoding(head) is not None or encoding == "utf-16":
         return
     sample = head[:65536]
     control = sum(sample.count(byte) for byte in range(32) if byte not in _HARMLESS)
     if control > len(sample) // 100 or (control and len(sample) < 100):
         raise DataUnreadable(
-            f"{path} is a binary file: {control} of its first {len(sample)} bytes are control characters",
+            say(
+                "{path} is a binary file: {control} of its first {sample} bytes are control characters",
+                path=path,
+                control=control,
+                sample=len(sample),
+            ),
             hint="known formats are csv, tsv, jsonl, json, parquet, xlsx and text files with one separator, "
             "also in zip and gzip",
         )
@@ -146,13 +167,14 @@ def _chinese_encoding(sample: bytes) -> str | None:
 
 
 def _legacy_encoding(num_bad: int, holes: bool, bad_lines: bytes) -> tuple[str, str]:
-    start = "1 byte is not UTF-8" if num_bad == 1 else f"{num_bad:,} bytes are not UTF-8"
+    start = say("1 byte is not UTF-8" if num_bad == 1 else "{count:,} bytes are not UTF-8", count=num_bad)
     pairs = len(_HIGH_RUN.findall(bad_lines)) >= max(1, len(_HIGH.findall(bad_lines)) // 4)
     if pairs and (chinese := _chinese_encoding(bad_lines)):
-        return chinese, f"{start}, and they read as Chinese in {chinese}"
+        return chinese, say("{bytes}, and they read as Chinese in {encoding}", bytes=start, encoding=chinese)
     if holes:
-        return "latin-1", f"{start}, and some mean nothing in Windows-1252 either, so it is read as latin-1"
-    return "cp1252", f"{start}, so it is read as Windows-1252 (cp1252)"
+        nothing = words("{bytes}, and some mean nothing in Windows-1252 either, so it is read as latin-1")
+        return "latin-1", say(nothing, bytes=start)
+    return "cp1252", say("{bytes}, so it is read as Windows-1252 (cp1252)", bytes=start)
 
 
 @dataclass
@@ -208,8 +230,8 @@ def _choose_encoding(head: bytes, tally: _Tally) -> tuple[str, str, str, str | N
     mark = head.startswith(codecs.BOM_UTF8)
     if tally.num_bad == 0:
         if mark:
-            return "utf-8-sig", "strict", "it starts with the byte order mark of UTF-8", None
-        return "utf-8", "strict", "every byte of it is valid UTF-8", None
+            return "utf-8-sig", "strict", say("it starts with the byte order mark of {name}", name="UTF-8"), None
+        return "utf-8", "strict", say("every byte of it is valid UTF-8"), None
     is_mixed = mark or tally.num_wide > tally.num_bad
     holes = bool(_CP1252_HOLES & set(tally.bad_lines)) if is_mixed else tally.holes
     other, reason = _legacy_encoding(tally.num_bad, holes, bytes(tally.bad_lines))
@@ -217,8 +239,10 @@ def _choose_encoding(head: bytes, tally: _Tally) -> tuple[str, str, str, str | N
         return other, "replace", reason, None
     if other in ("cp950", "gb18030") or not _is_damage(bytes(tally.bad_lines)):
         lines = ", ".join(map(str, tally.bad_numbers[:5])) + (", ..." if len(tally.bad_numbers) > 5 else "")
-        return "utf-8", "replace", f"it is UTF-8, but for lines in {other}, read so: {lines}", other
-    return "utf-8", "replace", f"it is UTF-8 but for damaged bytes ({tally.num_bad:,}), shown as U+FFFD", None
+        mixed = say("it is UTF-8, but for lines in {encoding}, read so: {lines}", encoding=other, lines=lines)
+        return "utf-8", "replace", mixed, other
+    damaged = say("it is UTF-8 but for damaged bytes ({count:,}), shown as U+FFFD", count=tally.num_bad)
+    return "utf-8", "replace", damaged, None
 
 
 def _is_damage(bad_lines: bytes) -> bool:
@@ -228,8 +252,8 @@ def _is_damage(bad_lines: bytes) -> bool:
     return len(_HIGH_IN_WORD.findall(bad_lines)) < MIN_SHARE_IN_WORDS * len(_HIGH.findall(bad_lines))
 
 
-def survey(path: Path, *, may_be_blank: bool = False) -> Survey:
-    """Read `path` once in pieces: its sha256, whether it is text, and in which encoding.
+def survey(path: Path, *, may_be_blank: bool = False, encoding: str = AUTO) -> Survey:
+    """Read `path` once in pieces: its sha256, whether it is text, and in which encoding where none is given.
 
     DataUnreadable where it is no text, or a blank one, unless it `may_be_blank`.
     """
@@ -242,16 +266,21 @@ def survey(path: Path, *, may_be_blank: bool = False) -> Survey:
                 digest.update(chunk)
                 if not head:
                     head = chunk
-                    _check_is_text(path, head)
+                    _check_is_text(path, head, encoding)
                 num_bytes += len(chunk)
                 tally.add(chunk)
             tally.add(b"", final=True)
     except OSError as error:
         raise DataUnreadable(
-            f"cannot read {path}: {error.strerror or error}", hint="check its owner and permissions"
+            say("cannot read {path}: {strerror}", path=path, strerror=error.strerror or error),
+            hint="check its owner and permissions",
         ) from error
     if not head.strip() and num_bytes == len(head) and not may_be_blank:
-        raise DataUnreadable(f"{path} has only white space", hint="write one row for each example, text and label")
+        raise DataUnreadable(
+            say("{path} has only white space", path=path), hint="write one row for each example, text and label"
+        )
+    if encoding != AUTO:
+        return Survey(digest.hexdigest(), _with_mark(encoding, head), "replace", ASKED, tally.has_quotes, tally.num_bad)
     encoding, errors, reason, other = _choose_encoding(head, tally)
     other_lines = tuple(tally.bad_numbers[:MAX_ROWS_NAMED]) if other else ()
     return Survey(digest.hexdigest(), encoding, errors, reason, tally.has_quotes, tally.num_bad, other, other_lines)

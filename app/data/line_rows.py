@@ -9,12 +9,23 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from app.data.encoding import OVERLONG
+from app.domain.wording import Said, say
 
 Mode = Literal["quoted", "plain", "first", "last"]
 """`quoted`: standard csv quotes. `plain`: quotes are text. `first`, `last`: one separator a line, the first or last."""
 
 Side = Literal["first", "last"]
 SPLIT: tuple[Side, ...] = ("first", "last")
+_CALLED = {
+    ",": say("a comma"),
+    "\t": say("a tab"),
+    ";": say("a semicolon"),
+    "|": say("a bar"),
+    "@": say("an at sign"),
+    "^": say("a caret"),
+    "~": say("a tilde"),
+    " ": say("a space"),
+}
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar", "@": "at sign", "^": "caret", "~": "tilde"}
 
 
@@ -153,7 +164,8 @@ def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
         yield Unreadable("longer than data.max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
 
 
-def called(separator: str) -> str:
+def called(separator: str) -> Said:
     """The name of a separator with its article, for sentences."""
-    name = {" ": "space", **SEPARATORS}.get(separator, f"'{separator}'" if separator.isprintable() else repr(separator))
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    if separator in _CALLED:
+        return _CALLED[separator]
+    return say("a {mark}", mark=f"'{separator}'" if separator.isprintable() else repr(separator))

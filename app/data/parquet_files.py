@@ -49,10 +49,15 @@ def read_parquet(path: Path, max_row_bytes: int, asked: Sequence[str], closing: 
         raise _damaged(path, error) from error
     closing.callback(file.close)
     names = list(file.schema_arrow.names)
-    columns, reason = names, "it starts with the mark of parquet"
+    columns, reason = names, say("it starts with the mark of parquet")
     if len(names) > MAX_COLUMNS:
         columns = [c for c in names if c in asked or name_rank(c, TEXT_NAMES | LABEL_NAMES) == 2][:MAX_COLUMNS]
-        reason += f"; of its {len(names):,} columns {len(columns)} are named like a text or a label, or were asked for"
+        reason = say(
+            "it starts with the mark of parquet; of its {all:,} columns {count} are named like a text or a label, or "
+            "were asked for",
+            all=len(names),
+            count=len(columns),
+        )
         if not columns:
             raise DataUnreadable(
                 say(

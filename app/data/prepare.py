@@ -17,6 +17,7 @@ from app.domain.data_report import DataIdentity, DataReport, Detected, Validatio
 from app.domain.data_version import NamedVersion, Origin, Source
 from app.domain.errors import DataBlocked, InvalidInput
 from app.domain.train_config import DataConfig
+from app.domain.wording import say
 from app.settings import get_settings
 
 
@@ -164,7 +165,10 @@ def _hold_out(
     train_rows, eval_rows = split(train.texts, train.labels, eval_fraction, seed, kept, alike=train.alike)
     if not eval_rows:
         raise DataBlocked(
-            f"{train.report.file}: no text can be held out without taking a label's last one from training",
+            say(
+                "{file}: no text can be held out without taking a label's last one from training",
+                file=train.report.file,
+            ),
             hint="give more rows of each label, or evaluation data of their own (--eval-data)",
             reports=reports,
         )
@@ -236,6 +240,7 @@ def _read(
         label_column=data.label_column,
         max_row_bytes=data.max_row_bytes,
         like=like,
+        reading=data.reading,
     )
 
 

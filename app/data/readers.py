@@ -19,9 +19,11 @@ from app.data.progress import counted
 from app.data.records import SAMPLE_ROWS, Record, Source, as_text, in_one_spelling, label_kind, sample_text
 from app.data.sources import files_of, open_source
 from app.data.spool import Spool
+from app.domain.data_reading import AS_FOUND, Reading
 from app.domain.data_report import MAX_ROWS_NAMED, Detected, PreviewRow
 from app.domain.errors import DataUnreadable, InvalidInput
 from app.domain.train_config import AUTO
+from app.domain.wording import say
 
 MAX_SAMPLE_BYTES = 64 * 2**20
 """Longer rows than usual are fewer in the sample that decides which column is what."""
@@ -67,19 +69,21 @@ def read(
     want_label: bool = True,
     max_row_bytes: int = 8_000_000,
     like: Detected | None = None,
+    reading: Reading = AS_FOUND,
 ) -> Rows:
     """Read a file, a folder of class files or `hub:ID`; its layout is found out, its columns chosen where `auto`.
 
     Without `want_label` no column is taken for labels, and a .txt file is one text a line unless its column is given.
-    `like` is how the training data was read: its columns are taken where this source has them too. Raises
-    DataUnreadable where there is nothing to read, AmbiguousColumns where `auto` cannot choose.
+    `like` is how the training data was read: its columns are taken where this source has them too. `reading` is what
+    the user says of the layout. Raises DataUnreadable where there is nothing to read, AmbiguousColumns where `auto`
+    cannot choose, InvalidInput where `reading` asks for what such a source does not have.
     """
     if not source.strip():
         raise InvalidInput("no data is named: its name is empty", hint="give a file, a folder or hub:ID")
     bound = min(max_row_bytes, MAX_ROW_BYTES)
     asked = [column for column in (text_column, label_column) if column != AUTO]
     with ExitStack() as closing, _unchanged(source):
-        opened = open_source(source, bound, asked, want_label, closing)
+        opened = open_source(source, bound, asked, want_label, closing, reading)
         return _read(opened, source, {"text_column": text_column, "label_column": label_column}, want_label, like)
 
 
@@ -93,7 +97,8 @@ def _unchanged(source: str) -> Iterator[None]:
         changed = next(path for path in [*before, *after] if before.get(path) != after.get(path))
         which = f": {changed}" if len(before) > 1 else ""
         raise DataUnreadable(
-            f"{source} was changed while it was read{which}", hint="wait until it is whole, and try again"
+            say("{source} was changed while it was read{which}", source=source, which=which),
+            hint="wait until it is whole, and try again",
         )
 
 
@@ -113,24 +118,23 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
     sample = _sample(opened.records)
     cells = [[sample_text(cell) for cell in row] for row in sample if not isinstance(row, Unreadable)]
     if not sample:
-        what = "a header but no rows" if opened.detected.header else "no rows"
-        example = "example, text and label" if want_label else "text"
-        raise DataUnreadable(f"{source} has {what}", hint=f"write one row for each {example}")
-    reasons = dict(opened.detected.reasons)
+        raise DataUnreadable(
+            say(
+                "{source} has a header but no rows" if opened.detected.header else "{source} has no rows", source=source
+            ),
+            hint="write one row for each example, text and label" if want_label else "write one row for each text",
+        )
+    reasons: dict[str, str] = {}
     given = dict(wanted)
     for role, asked in given.items():
         known = getattr(like, role, None)
         if asked == AUTO and known in columns:
             wanted = wanted | {role: known}
-            reasons[role] = f"column '{known}', as in the training data"
+            reasons[role] = say("column '{column}', as in the training data", column=known)
     following = next(opened.records, None)
     choice = _choose(columns, cells, wanted, want_label, has_all=following is None)
-    detected = opened.detected.model_copy(
-        update={
-            "text_column": choice.text,
-            "label_column": choice.label,
-            "reasons": {**reasons, **choice.reasons},
-        }
+    detected = opened.detected.because(
+        {**reasons, **choice.reasons}, text_column=choice.text, label_column=choice.label
     )
     rows = Rows(source, opened.sha256, detected, given["text_column"], given["label_column"])
     records: Iterable[Record] = chain(sample, [] if following is None else [following], opened.records)
@@ -141,7 +145,7 @@ def _read(opened: Source, source: str, wanted: dict[str, str], want_label: bool,
     kind = label_kind(dict.fromkeys(rows.labels), like)
     if kind is not None:
         rows.labels = in_one_spelling(rows.labels, kind)
-        detected = detected.model_copy(update={"reasons": {**detected.reasons, "labels": kind}})
+        detected = detected.because({"labels": kind})
     rows.detected = detected.model_copy(update={"preview": _preview(rows)})
     rows.other_rows = opened.others.rows if opened.others is not None else []
     return rows
@@ -226,6 +230,6 @@ def _check_is_text(cells: Mapping[str | None, Any], where: str) -> None:
             _ = cell.decode() if isinstance(cell, bytes) else cell
         except UnicodeDecodeError as error:
             raise DataUnreadable(
-                f"{where}, column '{column}' holds bytes that are not text in UTF-8",
+                say("{where}, column '{column}' holds bytes that are not text in UTF-8", where=where, column=column),
                 hint="write the column as strings, or name another",
             ) from error

@@ -12,8 +12,10 @@ from app.data.detection import choose_header, column_names
 from app.data.encoding import file_sha256
 from app.data.line_rows import Unreadable
 from app.data.records import Record, Source, as_text
+from app.domain.data_reading import AS_FOUND, ASKED, Reading
 from app.domain.data_report import Detected
 from app.domain.errors import DataUnreadable, PlatformError
+from app.domain.wording import say, words
 
 SAMPLE_ROWS = 200
 SHEET_MARK = "#"
@@ -41,7 +43,12 @@ def is_workbook(path: Path) -> bool:
 
 
 def read_workbook(
-    path: Path, max_row_bytes: int, asked: Sequence[str], sheet: str | None, closing: ExitStack
+    path: Path,
+    max_row_bytes: int,
+    asked: Sequence[str],
+    sheet: str | None,
+    closing: ExitStack,
+    reading: Reading = AS_FOUND,
 ) -> Source:
     """The rows of a `sheet`; without one those of the sheet that alone has any, or alone a text and a label column.
 
@@ -58,16 +65,20 @@ def read_workbook(
     except PlatformError:
         raise
     except Exception as error:  # openpyxl raises whatever the damaged part makes of it
-        raise DataUnreadable(f"{path} is a damaged workbook: {error}", hint=_HINT) from error
+        raise DataUnreadable(
+            say("{path} is a damaged workbook: {error}", path=path, error=error), hint=_HINT
+        ) from error
     if not filled:
-        raise DataUnreadable(f"{path} has no sheet with rows", hint="write one row for each example, text and label")
+        raise DataUnreadable(
+            say("{path} has no sheet with rows", path=path), hint="write one row for each example, text and label"
+        )
     title, why = _choose_sheet(path, list(sheets), filled, asked, sheet)
     first = [[as_text(cell) for cell in row] for row in filled[title]]
-    header, header_reason = choose_header(first, asked)
+    header, header_reason = choose_header(first, asked) if reading.header == "auto" else (bool(reading.header), ASKED)
     width = max(map(len, first))
     columns = column_names(first[0] + [""] * (width - len(first[0])) if header else None, width)
     reasons = {
-        "format": f"it is an Excel workbook; rows are on sheet '{title}'{why}",
+        "format": say("it is an Excel workbook; rows are on sheet '{sheet}'{why}", sheet=title, why=why),
         "header": header_reason,
     }
     detected = Detected(format="xlsx", header=header, columns=columns, reasons=reasons)
@@ -90,7 +101,9 @@ def _records(path: Path, sheet: Any, width: int, max_row_bytes: int, *, has_head
                 yield [*row, *[None] * (width - len(row))][:width]
     except Exception as error:  # as above
         where = f"sheet '{sheet.title}' after row {num_read:,}"
-        raise DataUnreadable(f"{path} is a damaged workbook, {where}: {error}", hint=_HINT) from error
+        raise DataUnreadable(
+            say("{path} is a damaged workbook, {where}: {error}", path=path, where=where, error=error), hint=_HINT
+        ) from error
 
 
 def _head(sheet: Any) -> list[tuple[Any, ...]]:
@@ -114,21 +127,30 @@ def _choose_sheet(
     """The sheet that is meant, and why, as the end of a sentence."""
     if sheet is not None:
         if sheet not in titles:
-            raise DataUnreadable(f"{path} has no sheet '{sheet}'", hint=f"its sheets are {', '.join(titles)}")
+            raise DataUnreadable(
+                say("{path} has no sheet '{sheet}'", path=path, sheet=sheet),
+                hint=say("its sheets are {titles}", titles=", ".join(titles)),
+            )
         if sheet not in filled:
-            raise DataUnreadable(f"{path}: sheet '{sheet}' has no rows", hint=f"rows are on {', '.join(filled)}")
-        return sheet, ", which was asked for"
+            raise DataUnreadable(
+                say("{path}: sheet '{sheet}' has no rows", path=path, sheet=sheet),
+                hint=say("rows are on {filled}", filled=", ".join(filled)),
+            )
+        return sheet, say(", which was asked for")
     if len(filled) == 1:
         title = next(iter(filled))
         others = sorted(set(titles) - {title})
-        return title, f"; its other sheets have none: {', '.join(others)}" if others else ""
+        return title, say("; its other sheets have none: {sheets}", sheets=", ".join(others)) if others else ""
     fit = [title for title, rows in filled.items() if _has_text_and_label(rows, asked)]
     if len(fit) == 1:
-        return fit[0], f", which alone of {len(filled)} has a text and a label in the first {SAMPLE_ROWS} rows"
+        alone = words(", which alone of {count} has a text and a label in the first {rows} rows")
+        return fit[0], say(alone, count=len(filled), rows=SAMPLE_ROWS)
     meant = (fit or list(filled))[0]
     raise DataUnreadable(
-        f"{path} has rows on {len(filled)} sheets: {', '.join(filled)}",
-        hint=f"name the one that is meant: '{path}{SHEET_MARK}{meant}'",
+        say("{path} has rows on {count} sheets: {sheets}", path=path, count=len(filled), sheets=", ".join(filled)),
+        hint=say(
+            "name the one that is meant: '{path}{sheet_mark}{meant}'", path=path, sheet_mark=SHEET_MARK, meant=meant
+        ),
     )
 
 
@@ -150,6 +172,11 @@ def _check_size(path: Path) -> None:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_RATIO * path.stat().st_size)):
         raise DataUnreadable(
-            f"{path} unpacks to {unpacked / 2**20:,.0f} MiB, {path.stat().st_size:,} bytes packed",
+            say(
+                "{path} unpacks to {unpacked:,.0f} MiB, {st_size:,} bytes packed",
+                path=path,
+                unpacked=unpacked / 2**20,
+                st_size=path.stat().st_size,
+            ),
             hint="save the sheet as CSV UTF-8 if this workbook is sound",
         )

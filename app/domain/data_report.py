@@ -1,5 +1,6 @@
 """What was found in a data file: detection, findings and the identity of the examples made from it."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -60,6 +61,10 @@ class Detected(Worded):
     reasons: dict[str, str] = Field(default_factory=dict)
     other_lines: list[int] = Field(default_factory=list, max_length=MAX_ROWS_NAMED)
     preview: list[PreviewRow] = Field(default_factory=list)
+
+    def because(self, reasons: Mapping[str, str], **more: Any) -> "Detected":
+        """The same with more reasons, and what they are for."""
+        return Detected.model_validate(dict(self) | more | {"reasons": self.reasons | dict(reasons)})
 
 
 class Finding(Worded):

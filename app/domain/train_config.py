@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from app.domain.data_reading import Reading
+
 AUTO: Literal["auto"] = "auto"
 Auto = Literal["auto"]
 
@@ -56,6 +58,7 @@ class DataConfig(_Part):
     test: str | None = Field(None, description="as train; scored once, after training")
     text_column: str = Field(AUTO, description="column name, 1-based number for files without a header, or auto")
     label_column: str = Field(AUTO, description="as text_column")
+    reading: Reading = Reading()
     eval_fraction: Annotated[Number, Field(gt=0, le=0.5)] = Field(0.1, description="share of train held out")
     max_row_bytes: PositiveInt = Field(8_000_000, description="a longer row is a finding, never read whole")
     allow: list[str] = Field(default_factory=list, description="finding codes that shall not block")

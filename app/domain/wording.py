@@ -91,8 +91,12 @@ class Worded(BaseModel):
             return given
         said = dict(given.get("said") or {})
         for name, value in given.items():
-            said |= {place: sentence for place, text in _texts(name, value) if (sentence := made_of(text)) is not None}
-        return {**given, "said": said} if said else given
+            for place, text in _texts(name, value):
+                if (sentence := made_of(text)) is not None:
+                    said[place] = sentence
+                elif isinstance(text, Said):
+                    said.pop(place, None)  # of the sentence that was there before
+        return {**given, "said": said}
 
 
 def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from app.domain.data_reading import Reading
 from app.domain.data_report import Detected, Finding, ValidationReport
 from app.domain.data_version import DATA_NAME_PATTERN, Chunk, LabelledText, Relabelled, Source
 from app.domain.train_config import AUTO
@@ -46,8 +47,11 @@ _VERSION: dict[str, Any] = {
 }
 
 
-class CheckOptions(FixOptions):
-    """How a file is read, mended and judged; fields of the form beside the files."""
+class CheckOptions(FixOptions, Reading):
+    """How a file is read, mended and judged; fields of the form beside the files.
+
+    What is said of the kind of file, its encoding, separator, quotes and header is for every file of the form.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -60,7 +64,9 @@ class CheckOptions(FixOptions):
 class ValidateForm(CheckOptions):
     """What `POST /datasets/validate` takes beside the files."""
 
-    base_model: Column | None = Field(None, description="a base model's short name: can it read the texts?")
+    base_model: Column | None = Field(
+        None, description="a base model's short name, or auto for the one trainings take: can it read the texts?"
+    )
     max_length: int | None = Field(None, ge=8, le=8192, description="tokens of a text that will be read")
 
 

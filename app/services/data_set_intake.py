@@ -14,10 +14,13 @@ from app.db.repositories import datasets, uploads
 from app.db.session import Session
 from app.db.tables import DatasetRow
 from app.domain.base_models import CATALOG
+from app.domain.data_reading import Reading
 from app.domain.data_version import DATA_NAME_PATTERN
 from app.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, PlatformError, QuotaExceeded
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind, TaskState
+from app.domain.train_config import AUTO
+from app.domain.wording import say
 from app.schemas.datasets import AddForm, DatasetCreated, ValidatedFile, ValidateForm
 from app.schemas.tasks import Accepted
 from app.services import data_work, storage_quota, submission
@@ -165,7 +168,7 @@ def _claim(session: Session, platform: Platform, caller: Caller, name: str) -> N
 def _check_claim(session: Session, platform: Platform, principal: Principal, name: str) -> DatasetRow | None:
     """The data set of a name somebody may store under, None where it has no owner yet."""
     taken = Conflict(
-        f"the name {name!r} is taken",
+        say("the name {name!r} is taken", name=name),
         hint="choose another; a name is taken for the whole installation",
         code="dataset.name_taken",
     )
@@ -178,7 +181,7 @@ def _check_claim(session: Session, platform: Platform, principal: Principal, nam
     elif not may_change(principal, row.owner):
         if is_readable(session, principal, name, row.owner):
             raise Forbidden(
-                f"only its owner and administrators add versions to {name!r}",
+                say("only its owner and administrators add versions to {name!r}", name=name),
                 hint="store it under a name of your own",
             )
         raise taken
@@ -251,10 +254,13 @@ def _record_failure(platform: Platform, caller: Caller, name: str, error: Platfo
 def _data(upload: Upload, form: AddForm | ValidateForm) -> dict[str, Any]:
     """The `data` part of a configuration that names the files."""
     if FILE_FIELDS[0] not in upload.files:
-        raise InvalidInput("the form has no file", hint=f"send one as the field {FILE_FIELDS[0]!r}")
+        raise InvalidInput(
+            "the form has no file", hint=say("send one as the field {file_fields!r}", file_fields=FILE_FIELDS[0])
+        )
     sources = {_SPLIT_OF[field]: file.name for field, file in upload.files.items()}
     keys = {"text_column", "label_column", "allow", "block", "eval_fraction"}
-    return {**sources, **form.model_dump(include=keys)}
+    reading = form.model_dump(include=set(Reading.model_fields), exclude_defaults=True)
+    return {**sources, **form.model_dump(include=keys), "reading": reading}
 
 
 def _fixes(form: AddForm | ValidateForm) -> dict[str, Any]:
@@ -268,8 +274,11 @@ def _known_model(name: str | None) -> str | None:
     """A base model by its short name alone: no path of the server, nothing that would be fetched."""
     if name in (None, "none"):
         return None
-    if name not in CATALOG:
-        raise InvalidInput(f"base_model: there is none called {name!r}", hint=f"one of {', '.join(CATALOG)}, or none")
+    if name not in (AUTO, *CATALOG):
+        raise InvalidInput(
+            say("base_model: there is none called {name!r}", name=name),
+            hint=say("one of {catalog}, auto or none", catalog=", ".join(CATALOG)),
+        )
     return name
 
 

@@ -129,6 +129,35 @@ def test_an_unclear_column_is_asked_for_with_the_choices(sign_in: SignIn) -> Non
     assert chosen["detected"]["text_column"] == "second"
 
 
+def test_a_file_is_read_as_its_sender_says_and_stored_so(sign_in: SignIn) -> None:
+    content = "".join(f"{text}; truly;{label}\n" for text, label in labelled_rows()).encode("utf-16")
+    ada = sign_in("user", "ada")
+    reading = {"format": "text", "encoding": "utf-16", "delimiter": "semicolon", "header": "no"}
+    found = ada.post("/datasets/validate", **form(content, **reading)).json()
+    assert (found["ok"], found["rows"], found["detected"]["format"]) == (True, 24, "text")
+    assert found["detected"]["reasons"]["header"] == "that was asked for"
+    made = ada.post("/datasets", **form(content, name="reviews", **reading)).json()
+    assert made["labels"] == {"negative": 12, "positive": 12}
+    assert made["detected"]["preview"][0]["text"].endswith("; truly")
+
+
+def test_a_way_of_reading_that_cannot_be_is_refused_with_what_can(platform: Platform, sign_in: SignIn) -> None:
+    ada = sign_in("user", "ada")
+    refused = ada.post("/datasets", **form(as_csv(labelled_rows()), name="reviews", delimiter="tab"))
+    body = refused.json()
+    assert (refused.status_code, body["code"]) == (422, "data.reading_refused")
+    assert "a comma" in body["hint"]
+    faults = ada.post(
+        "/datasets/validate", **form(b"a,b", encoding="klingon", delimiter="ab", header="perhaps", format="docx")
+    ).json()["errors"]
+    places = {fault["pointer"]: fault["detail"] for fault in faults}
+    assert "'cp950'" in places["/encoding"]
+    assert "semicolon" in places["/delimiter"]
+    assert "'jsonl'" in places["/format"]
+    assert any(pointer.startswith("/header") for pointer in places)
+    assert nothing_is_left(platform)
+
+
 def test_validation_says_what_is_wrong_and_stores_nothing(platform: Platform, sign_in: SignIn) -> None:
     answer = sign_in("user", "ada").post("/datasets/validate", **form(as_csv([*labelled_rows(), ("", "positive")])))
     body = answer.json()
@@ -143,6 +172,8 @@ def test_validation_asks_whether_a_base_model_reads_the_texts(sign_in: SignIn) -
     ada = sign_in("user", "ada")
     body = ada.post("/datasets/validate", **form(as_csv(rows), base_model="minilm")).json()
     assert any(finding["code"] == "language_mismatch" for finding in body["findings"])
+    default = ada.post("/datasets/validate", **form(as_csv(rows), base_model="auto")).json()
+    assert default["findings"] == body["findings"]
     refused = ada.post("/datasets/validate", **form(as_csv(rows), base_model="../../etc"))
     assert (refused.status_code, refused.json()["code"]) == (422, "input.invalid")
 

@@ -48,6 +48,11 @@ FIELDS: dict[str, tuple[str, str]] = {
     "data.test": (N_("Test data"), N_("A data set that is scored once, after training, as NAME@VERSION.")),
     "data.text_column": (N_("Column of texts"), N_("For files alone: a stored data set has its columns already.")),
     "data.label_column": (N_("Column of labels"), N_("For files alone: a stored data set has its columns already.")),
+    "data.reading.format": (N_("Kind of file"), N_("For files alone: a stored data set has been read already.")),
+    "data.reading.encoding": (N_("Encoding"), N_("For files alone: a stored data set has been read already.")),
+    "data.reading.delimiter": (N_("Separator"), N_("For files alone: a stored data set has been read already.")),
+    "data.reading.quotes": (N_("Quotes"), N_("For files alone: a stored data set has been read already.")),
+    "data.reading.header": (N_("First row"), N_("For files alone: a stored data set has been read already.")),
     "data.eval_fraction": (
         N_("Share held out"),
         N_("For files alone: a stored data set has its rows held out already."),
