@@ -31,6 +31,7 @@ SECTIONS: dict[str, tuple[Place, ...]] = {
         Place("train", N_("Train"), ":material/model_training:", "train", pages.train.draw),
         Place("tasks", N_("Tasks"), ":material/checklist:", "task:read", pages.tasks.draw),
         Place("experiments", N_("Experiments"), ":material/science:", "experiment:read", pages.experiments.draw),
+        Place("try", N_("Try it"), ":material/chat:", "experiment:read", pages.try_it.draw),
     ),
     N_("Installation"): (
         Place("monitor", N_("Monitor"), ":material/monitor_heart:", "metrics:read", pages.monitor.draw),

@@ -57,6 +57,7 @@ def _head(view: ExperimentView, visitor: Visitor) -> None:
         if view.task_id:
             link("tasks", t("Its task"), icon=":material/checklist:", task=view.task_id)
         if view.state == "SUCCESS":
+            link("try", t("Try it"), icon=":material/chat:", run=view.name)
             run_files.report_button(visitor, view.name, "experiment_report")
     if view.error is not None:
         show_failure(view.error.code, view.error.detail, t, stopped=view.state == "REVOKED")

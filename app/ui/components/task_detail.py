@@ -6,6 +6,7 @@ from app.domain.errors import Conflict, PlatformError, TooManyRequests
 from app.domain.task import TaskKind, TaskState
 from app.schemas.tasks import RunResult, TaskView
 from app.ui.components.curves import Plot, show_numbers, show_plot
+from app.ui.components.file_labels import labelled_file
 from app.ui.components.links import here, link
 from app.ui.components.plan_view import show_plan
 from app.ui.components.run_plots import learning_plots, machine_plots
@@ -160,8 +161,11 @@ def _result(visitor: Visitor, task: TaskView) -> None:
             icon=":material/verified:",
         )
         link("experiments", t("See how good it is"), icon=":material/query_stats:", run=result.run)
+        link("try", t("Try it"), icon=":material/chat:", run=result.run)
     elif result is not None and task.kind is TaskKind.PLAN:
         show_plan(result, t)
+    elif result is not None and task.kind is TaskKind.PREDICT:
+        labelled_file(visitor, task)
     elif result is not None:
         if isinstance(result.get("reference"), str):
             link("data", result["reference"], icon=":material/database:", dataset=result["reference"].split("@")[0])
