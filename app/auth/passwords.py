@@ -13,7 +13,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.domain.errors import InvalidInput, TooManyRequests
 from app.domain.principal import MAX_PASSWORD_CHARACTERS
-from app.domain.wording import say
+from app.domain.wording import Said, one_after_another, say
 
 MIN_CHARACTERS = 10
 MIN_DISTINCT_CHARACTERS = 5
@@ -41,20 +41,22 @@ def check_strength(password: str, username: str) -> None:
     """
     plain = normalized(password)
     folded = plain.casefold()
-    wrong = []
+    wrong: list[Said] = []
     if len(plain) < MIN_CHARACTERS:
-        wrong.append(f"it has {len(plain)} characters, fewer than {MIN_CHARACTERS}")
+        wrong.append(say("it has {count} characters, fewer than {limit}", count=len(plain), limit=MIN_CHARACTERS))
     if len(plain) > MAX_PASSWORD_CHARACTERS:
-        wrong.append(f"it has {len(plain)} characters, more than {MAX_PASSWORD_CHARACTERS}")
+        wrong.append(
+            say("it has {count} characters, more than {limit}", count=len(plain), limit=MAX_PASSWORD_CHARACTERS)
+        )
     if folded in (username.casefold(), username.casefold()[::-1]):
-        wrong.append("it is the user name")
+        wrong.append(say("it is the user name"))
     if folded in COMMON:
-        wrong.append("it is one of the most common passwords")
+        wrong.append(say("it is one of the most common passwords"))
     if len(plain) >= MIN_CHARACTERS and len(set(folded)) < MIN_DISTINCT_CHARACTERS:
-        wrong.append(f"it has only {len(set(folded))} different characters")
+        wrong.append(say("it has only {count} different characters", count=len(set(folded))))
     if wrong:
         raise InvalidInput(
-            say("this password will not do: {wrong}", wrong="; ".join(wrong)),
+            say("this password will not do: {wrong}", wrong=one_after_another(wrong)),
             hint="take a sentence of a few words that nobody would guess",
             code="password.weak",
         )

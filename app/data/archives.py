@@ -32,10 +32,10 @@ UNPACK_ERRORS = (*DAMAGED, OSError, NotImplementedError, ValueError)
 """Of damaged archives, of names that no file can have, and of unknown ways of packing."""
 
 _DOCUMENTS = {
-    "word/": ("a Word document", "give a file with one row for each example"),
-    "ppt/": ("a PowerPoint document", "give a file with one row for each example"),
-    "xl/workbook.bin": ("a binary Excel workbook", "save it as .xlsx, or as CSV UTF-8"),
-    "META-INF/manifest.xml": ("an OpenDocument file", "save it as .xlsx, or as CSV UTF-8"),
+    "word/": (say("a Word document"), say("give a file with one row for each example")),
+    "ppt/": (say("a PowerPoint document"), say("give a file with one row for each example")),
+    "xl/workbook.bin": (say("a binary Excel workbook"), say("save it as .xlsx, or as CSV UTF-8")),
+    "META-INF/manifest.xml": (say("an OpenDocument file"), say("save it as .xlsx, or as CSV UTF-8")),
 }
 MAX_MEMBERS = 200_000
 _PIECE = 1 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.data.store_files import names_lock, read_record, storage_errors, store_directory, write_record
 from app.domain.data_version import DATA_NAME_PATTERN, NamedVersion, VersionManifest, now
 from app.domain.errors import InvalidInput, NotFound
-from app.domain.wording import say
+from app.domain.wording import say, words
 
 _REFERENCE = re.compile(rf"({DATA_NAME_PATTERN})(?:@([0-9]{{1,9}}))?")
 _REMOVED = ".removed"
@@ -93,7 +93,8 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
     if not known:
         all_names = names(results_dir)
         near = difflib.get_close_matches(name, all_names, n=3) or all_names[:5]
-        hint = f"there is {', '.join(near)}" if near else f"store one with `finetune data add FILE --name {name}`"
+        store = words("store one with `finetune data add FILE --name {name}`")
+        hint = say("there is {known}", known=", ".join(near)) if near else say(store, name=name)
         raise NotFound(say("there is no data set named {name!r}", name=name), hint=hint)
     if number is None:
         return known[-1]
@@ -101,7 +102,7 @@ def find(results_dir: Path, reference: str) -> NamedVersion:
         if entry.number == int(number):
             return entry
     raise NotFound(
-        say("there is no {name}@{int}", name=name, int=int(number)),
+        say("there is no {name}@{number}", name=name, number=int(number)),
         hint=say("there is {known}", known=", ".join(str(entry) for entry in known[-5:])),
     )
 

@@ -27,7 +27,7 @@ UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled"})
 
 _ABOUT = re.compile(r"(?:readme|licen[cs]e|copying|notice|changelog|citation)(?:[._ -][a-z._ -]*)?", re.IGNORECASE)
 _BRACES = re.compile(r"\{([^{}]+,[^{}]+)\}")
-_HINT = "a folder is read as one folder a class (a text a file), or one .txt file a class (a text a line)"
+_HINT = say("a folder is read as one folder a class (a text a file), or one .txt file a class (a text a line)")
 MAX_NAMED = 5
 
 

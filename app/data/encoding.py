@@ -43,10 +43,10 @@ _HARMLESS = frozenset(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 
 _COMMON_CHINESE = frozenset("的一是不了我有在人這这很好也就,，。")
 _MAGIC = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "give it by itself"),
-    b"\x1f\x8b": ("gzip-compressed", "give it by itself, or unpack it first: gunzip FILE"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV UTF-8"),
-    b"%PDF": ("a PDF document", "give a file with one row for each example"),
+    b"PK\x03\x04": (say("a zip archive or an Excel workbook"), say("give it by itself")),
+    b"\x1f\x8b": (say("gzip-compressed"), say("give it by itself, or unpack it first: gunzip FILE")),
+    b"\xd0\xcf\x11\xe0": (say("an old Excel workbook"), say("save the sheet as CSV UTF-8")),
+    b"%PDF": (say("a PDF document"), say("give a file with one row for each example")),
 }
 
 

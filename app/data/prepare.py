@@ -17,7 +17,7 @@ from app.domain.data_report import DataIdentity, DataReport, Detected, Validatio
 from app.domain.data_version import NamedVersion, Origin, Source
 from app.domain.errors import DataBlocked, InvalidInput
 from app.domain.train_config import DataConfig
-from app.domain.wording import say
+from app.domain.wording import Said, one_after_another, say
 from app.settings import get_settings
 
 
@@ -261,13 +261,19 @@ def raise_if_blocked(reports: dict[str, ValidationReport]) -> None:
     blocking = [(report, f) for report in reports.values() for f in report.findings if f.severity == "error"]
     if not blocking:
         return
-    shown = []
+    shown: list[Said] = []
     for report, finding in blocking[:3]:
         places = ", ".join(map(str, finding.rows[:5])) + (", ..." if finding.count > 5 else "")
-        where = f" (rows {places})" if finding.rows else ""
-        shown.append(f"{report.file}: {finding.code}: {finding.message}{where}")
-    more = f"; and {len(blocking) - 3} more" if len(blocking) > 3 else ""
+        where = say(" (rows {rows})", rows=places) if finding.rows else ""
+        told = finding.told("message")
+        shown.append(
+            say("{file}: {code}: {finding}{where}", file=report.file, code=finding.code, finding=told, where=where)
+        )
+    if len(blocking) > 3:
+        shown.append(say("and {count} more", count=len(blocking) - 3))
     first = blocking[0][1]
     can_allow = sorted({f.code for _, f in blocking} - FATAL - {"tiny_class"})
-    allowing = f"; or accept it: --allow {' --allow '.join(can_allow)}" if can_allow else ""
-    raise DataBlocked("; ".join(shown) + more, hint=first.fix + allowing, reports=reports)
+    hint = first.told("fix")
+    if can_allow:
+        hint = say("{fix}; or accept it: {accept}", fix=hint, accept=f"--allow {' --allow '.join(can_allow)}")
+    raise DataBlocked(one_after_another(shown), hint=hint, reports=reports)

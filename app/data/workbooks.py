@@ -22,7 +22,7 @@ SHEET_MARK = "#"
 """`FILE#SHEET` names a sheet of a workbook."""
 
 _WORKBOOK = "xl/workbook.xml"
-_HINT = "save it again, or as CSV UTF-8"
+_HINT = say("save it again, or as CSV UTF-8")
 
 
 def named_sheet(source: Path) -> tuple[Path, str | None]:

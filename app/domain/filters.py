@@ -15,7 +15,7 @@ from typing import Literal
 
 from app.domain.errors import InvalidInput
 from app.domain.task import TaskState
-from app.domain.wording import say
+from app.domain.wording import say, words
 
 Kind = Literal["text", "number", "time", "state"]
 Value = str | float | datetime
@@ -78,11 +78,13 @@ class SortKey:
 def parse_filter(text: str) -> Condition:
     """Read a condition; InvalidInput names the place and, for a wrong column, those there are."""
     if len(text) > MAX_CHARACTERS:
-        raise _fault(f"the condition has {len(text)} characters, at most {MAX_CHARACTERS} are read")
+        raise _fault(
+            say("the condition has {count} characters, at most {limit} are read", count=len(text), limit=MAX_CHARACTERS)
+        )
     parser = _Parser(_tokens(text))
     condition = parser.expression(0)
     if parser.rest:
-        raise _fault(f"{parser.rest[0][1]!r} was not expected there")
+        raise _fault(say("{word!r} was not expected there", word=parser.rest[0][1]))
     return condition
 
 
@@ -105,8 +107,9 @@ def _column(name: str) -> str:
     if name in COLUMNS:
         return name
     near = difflib.get_close_matches(name, COLUMNS, n=1)
+    missing = words("there is no column {name!r}; did you mean {near}?" if near else "there is no column {name!r}")
     raise InvalidInput(
-        f"there is no column {name!r}" + (f"; did you mean {near[0]}?" if near else ""),
+        say(missing, name=name, near=near[0] if near else ""),
         hint=say("columns are {columns}", columns=", ".join(COLUMNS)),
         code="filter.invalid",
     )

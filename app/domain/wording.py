@@ -4,7 +4,8 @@ English stands in the code and is what programs and logs get; a reader's own wor
 `app/ui/words.py`), and its numbers and names filled in there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any, Self
@@ -45,6 +46,12 @@ def say(pattern: str, /, **values: Any) -> Said:
     kept = {name: _kept(value) for name, value in values.items()}
     shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
     return Said.of(pattern.format(**shown), Sentence(pattern=pattern, values=kept))
+
+
+def one_after_another(sentences: Sequence[str]) -> Said:
+    """Several sentences in one."""
+    first, *others = (one if isinstance(one, Said) else Said.of(one, None) for one in sentences)
+    return reduce(lambda one, other: say("{one}; {other}", one=one, other=other), others, first)
 
 
 def words(pattern: str) -> str:

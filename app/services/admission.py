@@ -21,7 +21,7 @@ from app.domain.plan import BaseModelFacts, DatasetProfile, Hardware, TokenFacts
 from app.domain.principal import Caller, Principal
 from app.domain.task import TaskKind
 from app.domain.train_config import AUTO, TrainConfig
-from app.domain.wording import say
+from app.domain.wording import one_after_another, say
 from app.services import data_sets_shared
 from app.services.platform import Platform
 from app.settings import Settings
@@ -74,8 +74,8 @@ def admit(platform: Platform, caller: Caller, config: TrainConfig, kind: TaskKin
 
 def faulty(faults: list[Fault]) -> ConfigError:
     """One error for all faults, each at its place."""
-    shown = "; ".join(f"{place[1:].replace('/', '.')}: {what}" for place, what in faults)
-    error = ConfigError(shown, hint="`GET /config/schema` lists every key and what it takes")
+    shown = [say("{key}: {what}", key=place[1:].replace("/", "."), what=what) for place, what in faults]
+    error = ConfigError(one_after_another(shown), hint="`GET /config/schema` lists every key and what it takes")
     error.places = faults
     return error
 

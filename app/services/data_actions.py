@@ -106,7 +106,7 @@ def _checked(request: Request, data: DataConfig, base: Any = None) -> "tuple[dic
     except Exception as error:
         traceback.print_exc()
         raise DataUnreadable(
-            say("the file cannot be read: {name__}", name__=type(error).__name__),
+            say("the file cannot be read: {kind}", kind=type(error).__name__),
             hint="is it whole, and what its name says? the log of the server has more",
             code=READER_FAILED,
         ) from error
@@ -142,9 +142,9 @@ def _refuse_excess(report: ValidationReport) -> None:
     """TooLarge for what no list, no form and no memory is made for."""
     names = [*report.detected.columns, *report.labels]
     for count, limit, what in (
-        (len(report.detected.columns), MAX_COLUMNS, "columns"),
-        (len(report.labels), MAX_LABELS, "labels"),
-        (max(map(len, names), default=0), MAX_NAME_CHARS, "characters in the name of a column or label"),
+        (len(report.detected.columns), MAX_COLUMNS, say("columns")),
+        (len(report.labels), MAX_LABELS, say("labels")),
+        (max(map(len, names), default=0), MAX_NAME_CHARS, say("characters in the name of a column or label")),
     ):
         if count > limit:
             raise TooLarge(

@@ -53,7 +53,8 @@ def is_readable(session: Session, principal: Principal, name: str, owner: str | 
 
 def find(session: Session, results_dir: Path, principal: Principal, name: str, *, lock: bool = False) -> Seen:
     """A data set by name; NotFound for what is not there, Hidden (the same words) for what is not for their eyes."""
-    message, hint = f"there is no data set named {name[:100]!r}", "`GET /datasets` lists yours"
+    message = say("there is no data set named {name!r}", name=name[:100])
+    hint = say("`GET /datasets` lists yours")
     if not re.fullmatch(DATA_NAME_PATTERN, name):
         raise NotFound(message, hint=hint)
     row = datasets.get_locked(session, name) if lock else datasets.get(session, name)

@@ -113,11 +113,11 @@ def changeable(session: Session, principal: Principal, name: str) -> ExperimentR
     return record
 
 
-_HINT = "`GET /me/experiments` lists yours"
+_HINT = say("`GET /me/experiments` lists yours")
 
 
 def _unknown(name: str) -> str:
-    return f"there is no experiment {name[:100]!r}"
+    return say("there is no experiment {name!r}", name=name[:100])
 
 
 def describe_deletion(platform: Platform, principal: Principal, name: str) -> Deletion:

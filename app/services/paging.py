@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from app.domain.errors import InvalidInput
+from app.domain.wording import say
 
 CursorValue = str | int | float | datetime | None
 
 _MAX_CHARACTERS = 2000
 _MAX_INTEGER = 2**63 - 1
-_FAULT = "the cursor is damaged or belongs to another list"
+_FAULT = say("the cursor is damaged or belongs to another list")
 
 
 def encode_cursor(scope: str, values: Sequence[CursorValue]) -> str:

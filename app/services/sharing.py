@@ -75,7 +75,8 @@ def _check_owner(session: Session, platform: Platform, principal: Principal, kin
 
 def _experiment_owner(session: Session, principal: Principal, name: str) -> str | None:
     found = shares.experiment_owner(session, name)
-    message, hint = f"there is no experiment named {name[:100]!r}", "`GET /me/experiments` lists yours"
+    message = say("there is no experiment named {name!r}", name=name[:100])
+    hint = say("`GET /me/experiments` lists yours")
     if found is None:
         raise NotFound(message, hint=hint)
     if not may_read(principal, found[0], shared=shares.is_shared(session, EXPERIMENT, name, principal.username)):

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.domain.wording import Said, Worded, say
 from app.train.calibration import Calibration
 from app.train.intervals import Interval
 from app.train.slices import Slice
@@ -57,7 +58,7 @@ class Measurements(_Value):
     collapsed: bool
 
 
-class Headline(_Value):
+class Headline(_Value, Worded):
     """What a reader should take home: is it any good, where is it worst, what to do next."""
 
     verdict: str
@@ -65,9 +66,10 @@ class Headline(_Value):
     next: str
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """All three in one line."""
-        return f"{self.verdict}; {self.weakest}; next: {self.next}"
+        parts = {part: self.told(part) for part in ("verdict", "weakest", "next")}
+        return say("{verdict}; {weakest}; next: {next}", **parts)
 
 
 class Evaluation(Measurements):
@@ -94,5 +96,6 @@ class Evaluation(Measurements):
             "collapsed": self.collapsed,
             "rows": self.rows,
             "f1_by_label": {label.label: label.f1 for label in self.per_label},
-            "headline": self.headline.sentence,
+            "headline": str(self.headline.sentence),
+            "headline_said": self.headline.sentence.sentence.model_dump(),
         }

@@ -1,5 +1,6 @@
 """Measurements -> the one sentence on top of the report: rules, no numbers of its own making."""
 
+from app.domain.wording import say
 from app.runs.analysis import RunAnalysis
 from app.train.evaluation import Headline, Measurements
 from app.train.slices import Slice
@@ -19,22 +20,33 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
 def _verdict(found: Measurements) -> str:
-    interval = f"95 % interval [{_points(found.gain_ci95.low)}, {_points(found.gain_ci95.high)}]"
-    guess = f"always guessing {_quote(found.majority_label)}"
+    numbers = {
+        "label": _quote(found.majority_label),
+        "points": 100 * found.gain,
+        "low": 100 * found.gain_ci95.low,
+        "high": 100 * found.gain_ci95.high,
+    }
     if found.majority_baseline == 1:
-        return (
-            f"every row here is labelled {_quote(found.majority_label)}, so nothing is shown about telling labels apart"
+        return say(
+            "every row here is labelled {label}, so nothing is shown about telling labels apart", label=numbers["label"]
         )
     if found.gain_ci95.low > 0:
-        return f"better than {guess} by {_points(found.gain)} points, {interval}"
+        return say(
+            "better than always guessing {label} by {points:.1f} points, 95 % interval [{low:.1f}, {high:.1f}]",
+            **numbers,
+        )
     if found.gain_ci95.high < 0:
-        return f"worse than {guess} by {_points(-found.gain)} points, {interval} of the gain"
-    return f"not shown to be better than {guess}: {100 * found.gain:+.1f} points, {interval}"
+        return say(
+            "worse than always guessing {label} by {points:.1f} points, 95 % interval [{low:.1f}, {high:.1f}] of the "
+            "gain",
+            **numbers | {"points": -100 * found.gain},
+        )
+    return say(
+        "not shown to be better than always guessing {label}: {points:+.1f} points, "
+        "95 % interval [{low:.1f}, {high:.1f}]",
+        **numbers,
+    )
 
 
 def find_weakest(found: Measurements) -> Slice | None:
@@ -52,29 +64,35 @@ def find_weakest(found: Measurements) -> Slice | None:
 
 def _describe(group: Slice | None) -> str:
     if group is None:
-        return "no label, length or language stands out as worse"
+        return say("no label, length or language stands out as worse")
     what = {
-        "label": f"label {_quote(group.name)}",
-        "length": f"texts of {group.name}",
-        "language": f"{group.name} texts",
+        "label": say("label {name}", name=_quote(group.name)),
+        "length": say("texts of {name}", name=group.told("name")),
+        "language": say("{name} texts", name=group.told("name")),
     }
-    return f"worst on {what[group.kind]} ({_percent(group.accuracy)} of {group.rows} rows right)"
+    return say(
+        "worst on {what} ({share} of {rows} rows right)",
+        what=what[group.kind],
+        share=_percent(group.accuracy),
+        rows=group.rows,
+    )
 
 
 def _suggest_when_useless(found: Measurements) -> str | None:
     if found.majority_baseline == 1:
-        return "evaluate on rows of every label"
+        return say("evaluate on rows of every label")
     if found.collapsed:
         top = max(found.per_label, key=lambda label: label.predicted)
-        return (
-            f"it answers {_quote(top.label)} to nearly everything; lower training.learning_rate to a third,"
-            " or set training.label_weights to balanced"
+        return say(
+            "it answers {label} to nearly everything; lower training.learning_rate to a third, or set "
+            "training.label_weights to balanced",
+            label=_quote(top.label),
         )
     if found.gain_ci95.low > 0:
         return None
     if found.rows < FEW_ROWS:
-        return f"evaluate on more rows: {found.rows} are too few to tell"
-    return "check the labels, then add training rows or epochs"
+        return say("evaluate on more rows: {rows} are too few to tell", rows=found.rows)
+    return say("check the labels, then add training rows or epochs")
 
 
 def _still_learning(analysis: RunAnalysis) -> bool:
@@ -88,28 +106,36 @@ def _suggest(found: Measurements, weakest: Slice | None, analysis: RunAnalysis |
     if useless:
         return useless
     if analysis and analysis.overfitting and analysis.best_step != analysis.evaluations[-1].step:
-        return f"train fewer epochs: the evaluation loss rose after step {analysis.overfitting.step}"
+        return say("train fewer epochs: the evaluation loss rose after step {step}", step=analysis.overfitting.step)
     if analysis and _still_learning(analysis):
-        return f"train more epochs: {analysis.metric.replace('_', ' ')} was still rising at the last evaluation"
+        return say(
+            "train more epochs: {metric} was still rising at the last evaluation",
+            metric=analysis.metric.replace("_", " "),
+        )
     unheard = [label.label for label in found.per_label if label.support and not label.predicted]
     if unheard:
-        return (
-            f"it never answers {_quote(unheard[0])}; add training rows of it, or set training.label_weights to balanced"
+        return say(
+            "it never answers {label}; add training rows of it, or set training.label_weights to balanced",
+            label=_quote(unheard[0]),
         )
     present = sum(label.support > 0 for label in found.per_label)
     if weakest and weakest.kind == "label" and weakest.rows < found.rows / present / 2:
-        return (
-            f"add training rows labelled {_quote(weakest.name)}: only {weakest.rows} of {found.rows} rows here have it"
+        return say(
+            "add training rows labelled {label}: only {count} of {rows} rows here have it",
+            label=_quote(weakest.name),
+            count=weakest.rows,
+            rows=found.rows,
         )
     calibration = found.calibration
     if calibration.ece > NOTABLE_ECE and calibration.temperature > NOTABLE_TEMPERATURE:
-        return (
-            f"it is too sure of itself; divide logits by the temperature {calibration.temperature:.2f}"
-            " before trusting a probability"
+        return say(
+            "it is too sure of itself; divide logits by the temperature {temperature:.2f} before trusting a "
+            "probability",
+            temperature=calibration.temperature,
         )
     if not found.mistakes:
-        return "nothing is wrong on these rows; try harder or newer texts"
-    return "read the most confident mistakes: rows with a wrong label show up there first"
+        return say("nothing is wrong on these rows; try harder or newer texts")
+    return say("read the most confident mistakes: rows with a wrong label show up there first")
 
 
 def make_headline(found: Measurements, analysis: RunAnalysis | None = None) -> Headline:

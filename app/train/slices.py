@@ -6,16 +6,17 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from app.data.languages import language_of
+from app.domain.wording import Worded, say
 from app.train.intervals import Interval, wilson
 from app.train.metrics import Integers
 
 Bools = npt.NDArray[np.bool_]
 
 
-class Slice(BaseModel):
+class Slice(Worded):
     """One group of rows; the interval is Wilson's."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,11 +37,11 @@ def _by_length(texts: Sequence[str], right_N: Bools) -> list[Slice]:
     lengths_N = np.array([len(text) for text in texts])
     edges = sorted({int(edge) for edge in np.quantile(lengths_N, [0.25, 0.5, 0.75])} - {int(lengths_N.max())})
     if not edges:
-        return [_slice("length", f"{lengths_N.max()} characters", right_N)]
+        return [_slice("length", say("{count} characters", count=lengths_N.max()), right_N)]
     quarter_N = np.searchsorted(edges, lengths_N, side="left")
-    names = [f"up to {edges[0]} characters"]
-    names += [f"{low + 1} to {high} characters" for low, high in pairwise(edges)]
-    names += [f"over {edges[-1]} characters"]
+    names = [say("up to {count} characters", count=edges[0])]
+    names += [say("{low} to {high} characters", low=low + 1, high=high) for low, high in pairwise(edges)]
+    names += [say("over {count} characters", count=edges[-1])]
     return [_slice("length", name, right_N[quarter_N == k]) for k, name in enumerate(names) if (quarter_N == k).any()]
 
 

@@ -13,6 +13,7 @@ from app.client.auth import lasting
 from app.client.client import Client
 from app.domain.errors import PlatformError, TooManyRequests, Unauthenticated
 from app.schemas.auth import TokenResponse
+from app.ui.components.problem_words import in_words
 from app.ui.gate import COOKIE, LANGUAGE_COOKIE, SIGN_IN
 from app.ui.sessions import SECONDS_KEPT, Sessions
 from app.ui.words import LANGUAGES, N_, Words, best_language
@@ -175,4 +176,4 @@ def _sentence(words: Words, fault: PlatformError | str) -> str:
         return words("Too many attempts. Try again in {time}.", time=words.duration(fault.retry_after_seconds))
     if isinstance(fault, Unauthenticated):
         return words("The name or the password is wrong.")
-    return words("The platform does not answer. Try again in a moment.") if fault.retryable else fault.message
+    return words("The platform does not answer. Try again in a moment.") if fault.retryable else in_words(fault, words)

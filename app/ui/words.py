@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_datetime, format_timedelta, get_timezone
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
+
+from app.domain.wording import Said, Sentence, say
 
 LANGUAGES = {"en": "English", "zh_TW": "繁體中文"}
 DEFAULT = "en"
@@ -38,6 +41,17 @@ def catalogue(language: str) -> dict[str, str]:
     return texts
 
 
+def _english(sentence: Sentence) -> str:
+    """The sentence a program gets."""
+    return str(say(sentence.pattern, **{name: _plainly(value) for name, value in sentence.values.items()}))
+
+
+def _plainly(value: "float | str | Sentence | Sequence[Sentence]") -> Any:
+    if isinstance(value, Sentence):
+        return _english(value)
+    return [_english(one) for one in value] if isinstance(value, list) else value
+
+
 class Words:
     """Texts, numbers and times in one language; `zone` is the reader's time zone."""
 
@@ -54,6 +68,29 @@ class Words:
         """The text in this language, with `{name}` filled in."""
         found = self._texts.get(text, text)
         return found.format(**values) if values else found
+
+    def told(self, english: str, sentence: Sentence | None = None) -> str:
+        """A sentence of the platform in this language; as it came where the language has none for it."""
+        made = sentence or (english.sentence if isinstance(english, Said) else Said.of(english, None).sentence)
+        found = self._texts.get(made.pattern)
+        if found is None:
+            return english
+        try:
+            return found.format(**{name: self._filled_in(value) for name, value in made.values.items()})
+        except (LookupError, ValueError):
+            return english  # of another version, whose sentence has other places
+
+    def knows(self, english: str) -> bool:
+        """Whether a sentence of the platform is there in this language."""
+        made = english.sentence if isinstance(english, Said) else Said.of(english, None).sentence
+        return self.language == DEFAULT or made.pattern in self._texts
+
+    def _filled_in(self, value: "float | str | Sentence | Sequence[Sentence]") -> float | str:
+        if isinstance(value, Sentence):
+            return self.told(_english(value), value)
+        if isinstance(value, str | int | float):
+            return value
+        return self(", ").join(self.told(_english(one), one) for one in value)
 
     def number(self, value: float, digits: int = 0) -> str:
         """A number with so many decimal places."""

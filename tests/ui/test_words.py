@@ -3,11 +3,22 @@
 import ast
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jinja2 import Environment, nodes
 
+from app.domain.data_report import FindingCode
+from app.domain.task import Stage, TaskKind, TaskState
+from app.domain.train_config import TrainConfig
+from app.domain.wording import Sentence, say
+from app.services.configuration_help import leaf_keys
+from app.ui.components.config_words import FIELDS
+from app.ui.components.finding_words import TITLES
+from app.ui.components.problem_words import PROBLEMS
+from app.ui.components.task_words import FAILURES, KINDS, STAGES, STATES
 from app.ui.words import FOLDER, LANGUAGES, Words, best_language, catalogue
+from tests.ui import platform_words
 
 UI = FOLDER.parent
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -40,7 +51,7 @@ def said() -> set[str]:
         found |= in_code(path)
     for path in UI.rglob("*.j2"):
         found |= in_template(path)
-    return found
+    return found | platform_words.patterns() | platform_words.names()
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -76,3 +87,38 @@ def test_numbers_and_times_are_those_of_the_place() -> None:
     assert Words("zh_TW", "Asia/Taipei").moment(noon) == "2026年1月31日 晚上8:00:00"
     assert Words("zh_TW").duration(90) == "90 秒"
     assert Words("en").size(12_345_678) == "12.3 MB"
+
+
+def test_whatever_the_platform_names_by_a_code_has_words_of_its_own() -> None:
+    assert platform_words.codes() - PROBLEMS.keys() - FAILURES.keys() == set()
+    assert set(get_args(FindingCode)) == TITLES.keys()
+    assert set(TaskState) == STATES.keys()
+    assert set(Stage) == STAGES.keys()
+    assert set(TaskKind) == KINDS.keys()
+    assert {".".join(key) for key in leaf_keys(TrainConfig)} - FIELDS.keys() == set()
+
+
+def test_no_sentence_of_an_error_hides_the_numbers_and_names_in_it() -> None:
+    assert platform_words.unsaid() == []
+
+
+def test_a_sentence_of_the_platform_is_said_in_the_language_of_the_reader() -> None:
+    rows = say("{count:,} rows", count=1234)
+    found = say(
+        "{rows} with a label that the training data does not have: {labels}{more}",
+        rows=rows,
+        labels=["a", "b"],
+        more="",
+    )
+    assert found == "1,234 rows with a label that the training data does not have: a, b"
+    assert Words("zh_TW").told(found) == "1,234 筆的標籤在訓練資料中沒有：a、b"
+    assert Words("zh_TW").told("decide on one label for each text") == "為每段文字決定一個標籤"
+    assert Words("en").told(found) == found
+
+
+def test_a_sentence_of_another_version_of_the_platform_is_shown_as_it_came() -> None:
+    t = Words("zh_TW")
+    assert t.told("a bell rang", Sentence(pattern="a {what} rang", values={"what": "bell"})) == "a bell rang"
+    assert t.told("7 rows", Sentence(pattern="{count:,} rows", values={})) == "7 rows"
+    assert t.told("7 rows", Sentence(pattern="{count:,} rows", values={"count": "seven"})) == "7 rows"
+    assert not t.knows("a bell rang")

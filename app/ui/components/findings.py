@@ -46,13 +46,13 @@ def show_finding(finding: Finding, t: Words) -> None:
         else:
             st.badge(t("Worth a look"), icon=":material/visibility:", color="orange")
         st.markdown(f"**{title_of(finding.code, t)}**")
-    st.text(finding.message)
-    facts = {t("What it costs"): finding.cost, t("What to do"): finding.fix}
+    st.text(t.told(finding.told("message")))
+    facts = {t("What it costs"): finding.told("cost"), t("What to do"): finding.told("fix")}
     given = {name: sentence for name, sentence in facts.items() if sentence}
     for place, (name, sentence) in zip(st.columns(len(given), gap="medium"), given.items(), strict=True):
         with place.container(gap="xxsmall"):
             st.caption(name)
-            st.text(t(sentence))
+            st.text(t.told(sentence))
     if finding.rows or finding.examples:
         with st.expander(t("Rows and examples")):
             _show_rows(finding, t)
@@ -70,7 +70,8 @@ def show_detected(detected: Detected, t: Words) -> None:
     """How a file was read, and why so; its first rows as they were understood."""
     settings = []
     for name, title in _SETTINGS.items():
-        value, reason = getattr(detected, name), detected.reasons.get(name, "")
+        value = getattr(detected, name)
+        reason = t.told(detected.reasons.get(name, ""), detected.said.get(f"reasons.{name}"))
         if value is not None or reason:
             settings.append({t("Read as"): t(title), t("Value"): _shown(value, t), t("Because"): reason})
     st.dataframe(settings, hide_index=True, column_config={t("Because"): st.column_config.TextColumn(width="large")})

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.domain.plan import Decision
 from app.ui.words import Words
 
 
@@ -22,8 +23,8 @@ def show_plan(found: Mapping[str, Any], t: Words, before: Mapping[str, Any] | No
     if decisions:
         with st.expander(t("What was chosen for you, and why"), icon=":material/tune:"):
             rows = [
-                {"key": str(one.get("key")), "value": _short(one.get("value")), "reason": str(one.get("reason"))}
-                for one in decisions
+                {"key": one.key, "value": _short(one.value), "reason": t.told(one.told("reason"))}
+                for one in map(Decision.model_validate, decisions)
             ]
             names = {"key": t("Setting"), "value": t("Value"), "reason": t("Reason")}
             st.dataframe(rows, hide_index=True, column_config=dict(names))

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.domain.errors import Forbidden, NotFound, PlatformError, TooManyRequests, Unauthenticated
 from app.ui import context
+from app.ui.components.problem_words import in_words
 from app.ui.words import Words
 
 SECONDS_BETWEEN_TRIES = 3.0
@@ -35,18 +36,20 @@ def show_error(error: PlatformError, t: Words) -> None:
         st.info(t("This is not here, or not shared with you."), icon=":material/search_off:")
     elif isinstance(error, TooManyRequests):
         waiting = t("Too much at once. Try again in {time}.", time=t.duration(error.retry_after_seconds))
-        st.warning(f"{waiting} {plain(error.message)}", icon=":material/hourglass:")
+        st.warning(f"{waiting} {plain(t.told(error.message))}", icon=":material/hourglass:")
     elif error.retryable:
         st.warning(
             t("The platform does not answer. This page goes on as soon as it does."), icon=":material/cloud_off:"
         )
         st.fragment(_try_again, run_every=SECONDS_BETWEEN_TRIES)()
     else:
-        st.error(plain(error.message), icon=":material/error:")
+        st.error(plain(in_words(error, t)), icon=":material/error:")
+        if not t.knows(error.message) and not error.places:
+            st.caption(plain(error.message))
         for pointer, detail in getattr(error, "places", ()):
-            st.markdown(f"- `{pointer}` {plain(detail)}")
+            st.markdown(f"- `{pointer}` {plain(t.told(detail))}")
         if error.hint:
-            st.caption(plain(error.hint))
+            st.caption(plain(t.told(error.hint)))
 
 
 def empty(title: str, hint: str = "", icon: str = ":material/inbox:") -> None:

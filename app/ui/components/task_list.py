@@ -7,7 +7,7 @@ from app.schemas.paging import MAX_COUNTED, Page
 from app.schemas.tasks import TaskItem
 from app.ui.components.links import here, link
 from app.ui.components.states import empty, guarded, plain
-from app.ui.components.task_words import FAILURES, KINDS, STATES, progress_text, show_state
+from app.ui.components.task_words import KINDS, STATES, failure_in_words, progress_text, show_state
 from app.ui.context import Visitor
 
 SECONDS_BETWEEN_LOOKS = 3.0
@@ -93,7 +93,7 @@ def _row(item: TaskItem, visitor: Visitor) -> None:
 def _standing(item: TaskItem, visitor: Visitor) -> None:
     t = visitor.t
     if item.error is not None:
-        text = t(FAILURES[item.error.code]) if item.error.code in FAILURES else plain(item.error.detail or "")[:200]
+        text = failure_in_words(item.error.code, (item.error.detail or "")[:200], t)
         st.caption(text)
     elif item.status.is_final and item.started_at and item.finished_at:
         st.caption(t("took {time}", time=t.duration((item.finished_at - item.started_at).total_seconds())))

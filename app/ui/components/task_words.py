@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.domain.task import Stage, TaskKind, TaskState
 from app.schemas.tasks import TaskItem, TaskView
+from app.ui.components.problem_words import PROBLEMS
 from app.ui.components.states import plain
 from app.ui.words import N_, Words
 
@@ -63,14 +64,22 @@ def progress_text(task: TaskView | TaskItem, t: Words) -> str:
     return " · ".join(parts)
 
 
+def failure_in_words(code: str, reason: str | None, t: Words) -> str:
+    """Why a task ended as it did, in a sentence; what the platform says where its code says little."""
+    if code in FAILURES:
+        return t(FAILURES[code])
+    if code in PROBLEMS and not t.knows(reason or ""):
+        return t(PROBLEMS[code])
+    return plain(t.told(reason or code))
+
+
 def show_failure(code: str, detail: str | None, t: Words, *, stopped: bool = False) -> None:
     """Why a task ended as it did: in plain words, then what the platform says, then what to do."""
     told, _, log = (detail or "").partition("\nits log ends:\n")
     reason, _, hint = told.partition(" (hint: ")
-    sentence = t(FAILURES[code]) if code in FAILURES else plain(reason or code)
-    (st.warning if stopped else st.error)(sentence, icon=STATES[TaskState.FAILURE][2])
+    (st.warning if stopped else st.error)(failure_in_words(code, reason, t), icon=STATES[TaskState.FAILURE][2])
     if hint:
-        st.markdown(f":material/lightbulb: {plain(hint.removesuffix(')'))}")
+        st.markdown(f":material/lightbulb: {plain(t.told(hint.removesuffix(')')))}")
     if reason and not stopped:
         with st.expander(t("What exactly happened")):
             st.code(f"{code}: {reason}\n{log}".strip(), language=None, wrap_lines=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.domain.wording import Sentence
 from app.schemas.experiments import ArtifactList, ExperimentView
 from app.ui.components import figures, measures
 from app.ui.components.artifacts import look_into
@@ -98,7 +99,7 @@ def _measured(visitor: Visitor, files: ArtifactList | None, split: str) -> dict[
 
 def _verdict(found: dict[str, Any], t: Words) -> None:
     if found.get("headline"):
-        headline = str(found["headline"])
+        headline = t.told(str(found["headline"]), _sentence(found.get("headline_said")))
         st.info(plain(headline[:1].upper() + headline[1:]), icon=":material/flag:")
     if found.get("collapsed"):
         st.warning(t("The model gives nearly every row the same label: it has learned nothing."))
@@ -216,11 +217,22 @@ def _slices(measured: dict[str, Any], name: str, t: Words) -> None:
     columns = {"row": t("Group"), "value": t("Accuracy"), "low": t("Lower end"), "high": t("Upper end")}
     columns["rows"] = t("Rows")
     numbers = [
-        _row(columns, one["name"], one["accuracy"], *_ends(one["accuracy_ci95"]), one["rows"])
+        _row(columns, _group(one, t), one["accuracy"], *_ends(one["accuracy_ci95"]), one["rows"])
         for one in measured["slices"]
         if one["kind"] == kind
     ]
     figures.figure(figures.intervals(numbers[: figures.MAX_NAMED_LABELS], columns), numbers, f"{name}-{kind}", t)
+
+
+def _group(group: Mapping[str, Any], t: Words) -> str:
+    """What a group of rows is called; a label by its own name."""
+    said = group.get("said", {}).get("name")
+    return str(group["name"]) if group["kind"] == "label" else t.told(str(group["name"]), _sentence(said))
+
+
+def _sentence(made: Any) -> Sentence | None:
+    """What a sentence of a report was made of; reports of earlier versions do not say."""
+    return Sentence.model_validate(made) if made else None
 
 
 def _row(columns: Mapping[str, str], *values: object) -> dict[str, Any]:

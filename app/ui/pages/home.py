@@ -9,8 +9,8 @@ from app.schemas.experiments import ExperimentItem
 from app.schemas.tasks import TaskItem
 from app.ui.components.first_steps import first_steps
 from app.ui.components.links import link
-from app.ui.components.states import empty, guarded, plain
-from app.ui.components.task_words import FAILURES, KINDS, STAGES, show_state
+from app.ui.components.states import empty, guarded
+from app.ui.components.task_words import KINDS, STAGES, failure_in_words, show_state
 from app.ui.context import Visitor
 
 SECONDS_BETWEEN_LOOKS = 3.0
@@ -77,7 +77,7 @@ def _trouble(visitor: Visitor, item: TaskItem) -> None:
             show_state(item.status, t)
         error = item.error
         if error is not None:
-            st.caption(t(FAILURES[error.code]) if error.code in FAILURES else plain((error.detail or "")[:200]))
+            st.caption(failure_in_words(error.code, (error.detail or "")[:200], t))
 
 
 def _finished(visitor: Visitor, run: ExperimentItem) -> None:

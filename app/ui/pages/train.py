@@ -30,7 +30,7 @@ def draw(visitor: Visitor) -> None:
     _take_from_address(draft)
     names, has_more = stored_names(visitor.client, draft)
     check = _check(visitor, draft)
-    problems = {problem.pointer: problem.detail for problem in check.problems}
+    problems = {problem.pointer: t.told(problem.told("detail")) for problem in check.problems}
     if not draft.was_tried and draft.get(TRAIN) is None:
         problems.pop("/data/train", None)  # nobody has been asked yet
     form, side = st.columns([3, 2], gap="large")
@@ -83,8 +83,8 @@ def _before_the_start(visitor: Visitor, draft: ConfigDraft, check: ConfigCheck, 
     t = visitor.t
     st.markdown(f"**{t('Before you start')}**")
     plan_part(visitor, draft, disabled=not can_go or draft.fault is not None)
-    for warning in check.warnings:
-        st.caption(f":material/info: {plain(warning)}")
+    for number, warning in enumerate(check.warnings):
+        st.caption(f":material/info: {plain(t.told(warning, check.said.get(f'warnings.{number}')))}")
     if check.problems and draft.get(TRAIN) is not None:
         st.caption(f":material/error: {t('Something has to be mended first; it says so at its field.')}")
     label = t("Start training")
