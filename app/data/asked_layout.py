@@ -94,7 +94,7 @@ def _check_wishes(path: Path, reading: Reading) -> None:
 
 def _no_separator(lines: Sequence[str], path: Path, separator: str) -> InvalidInput:
     there = [called(one) for one in [*SEPARATORS, " "] if any(one in line for line in lines)]
-    hint = say("in its first lines there is {marks}", marks=", ".join(there)) if there else "leave delimiter at auto"
+    hint = say("in its first lines there is {marks}", marks=there) if there else say("leave delimiter at auto")
     return InvalidInput(
         say("there is not {separator} in {name} to separate anything", separator=called(separator), name=path.name),
         hint=hint,

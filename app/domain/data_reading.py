@@ -80,5 +80,5 @@ class Reading(BaseModel):
 
 AS_FOUND = Reading()
 """Nothing is asked for."""
-ASKED = "that was asked for"
+ASKED = say("that was asked for")
 """The reason for what was not found out."""
