@@ -23,6 +23,7 @@ from app.ui import context
 from app.ui.gate import Gate
 from app.ui.sessions import Sessions
 from app.ui.sign_in import SignInPages
+from app.ui.uploads import Uploads
 
 SCRIPT = Path(__file__).parent / "script" / "page.py"
 """In a folder of its own: Streamlit would take a `pages` beside it for scripts to run by their name."""
@@ -45,13 +46,14 @@ def create_app(settings: Settings) -> App:
                 sessions=sessions,
                 allowed_hosts=settings.allowed_hosts,
                 trusted_proxies=settings.trusted_proxies,
-            )
+            ),
+            Middleware(Uploads, folder=settings.results_dir / "ui" / "files", max_bytes=settings.max_upload_bytes),
         ],
         on_script_error=_note,
     )
     # The application knows now where its config.toml is.
     config.get_config_options(force_reparse=True)
-    config.set_option("server.maxUploadSize", max(1, settings.max_upload_bytes // 1_000_000))
+    config.set_option("server.maxUploadSize", max(1, settings.max_upload_bytes // 2**20))
     return app
 
 

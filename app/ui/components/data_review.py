@@ -4,13 +4,14 @@ from functools import partial
 
 import streamlit as st
 
+from app.client.endpoint import body_of
 from app.domain.data_report import Finding
-from app.domain.errors import AmbiguousColumns, PlatformError
-from app.domain.train_config import AUTO
+from app.domain.errors import AmbiguousColumns, InvalidInput, ModelUnusable, PlatformError
 from app.schemas.data_fixes import Remedy
 from app.schemas.datasets import ValidatedFile, ValidateForm
 from app.ui.components import data_answers, drafts
 from app.ui.components.data_changes import show_changes
+from app.ui.components.data_reading import ROLES, choose_base_model, choose_column, read_differently
 from app.ui.components.data_store import store
 from app.ui.components.drafts import Draft
 from app.ui.components.findings import show_detected, show_findings, title_of
@@ -19,7 +20,8 @@ from app.ui.components.states import guarded, plain, show_error
 from app.ui.context import Visitor
 from app.ui.words import N_, Words
 
-_ROLES = {"text_column": N_("Text column"), "label_column": N_("Label column")}
+OF_BASE_MODEL = "language_mismatch"
+"""What forbids training with one base model alone; nothing is wrong with the rows."""
 _OFFERS: dict[Remedy, tuple[str, str, str]] = {
     "fix": (
         N_("Fix what can be fixed"),
@@ -55,13 +57,19 @@ def review(visitor: Visitor, draft: Draft) -> None:
             shown = mended
         _summary(shown, t)
         _show(visitor, draft, found, shown)
-        store(visitor, draft, is_ready=shown.ok)
+        blocking = {finding.code for finding in shown.findings if finding.severity == "error"}
+        if OF_BASE_MODEL in blocking:
+            st.info(
+                t("Another base model may read these texts: store them, and choose it when you train."),
+                icon=":material/translate:",
+            )
+        store(visitor, draft, is_ready=blocking <= {OF_BASE_MODEL})
 
 
 def _as_asked(visitor: Visitor, draft: Draft, *, mended: bool) -> ValidatedFile | None:
     """What the platform says of the files as they are, or as they would be stored."""
-    form = ValidateForm.model_validate(draft.wishes(mended=mended))
     try:
+        form = body_of(ValidateForm, base_model=draft.base_model, **draft.wishes(mended=mended))
         return data_answers.ask(visitor, draft, form, ValidatedFile)
     except PlatformError as error:
         _explain(error, draft, visitor.t)
@@ -72,14 +80,17 @@ def _explain(error: PlatformError, draft: Draft, t: Words) -> None:
     """What is wrong with the file as a whole; where it is the choice of a column, the choice."""
     if isinstance(error, AmbiguousColumns) and error.choices:
         st.info(t("Say which column is which, then the file can be checked."), icon=":material/help:")
-        st.text(error.message)
+        st.text(t.told(error.message))
         role = f"{error.role}_column"
-        if role in _ROLES:
-            _column(draft, role, error.choices, t)
+        if role in ROLES:
+            choose_column(draft, role, error.choices, t)
+        read_differently(draft, (), t)
         return
     show_error(error, t)
-    if draft.columns:
-        st.button(t("Find the columns by itself again"), icon=":material/restart_alt:", on_click=draft.columns.clear)
+    if isinstance(error, ModelUnusable):
+        choose_base_model(draft, t)
+    elif isinstance(error, InvalidInput):
+        read_differently(draft, (), t)
     if len(draft.paths) > 1:
         _other_files(draft, t)
 
@@ -96,15 +107,16 @@ def _summary(report: ValidatedFile, t: Words) -> None:
 def _show(visitor: Visitor, draft: Draft, found: ValidatedFile, shown: ValidatedFile) -> None:
     t = visitor.t
     with st.expander(t("How your file was read"), icon=":material/table_view:", expanded=not draft.remedies):
-        for role, place in zip(_ROLES, st.columns(2), strict=True):
-            with place:
-                _column(draft, role, found.detected.columns, t)
         show_detected(shown.detected, t)
+    read_differently(draft, found.detected.columns, t)
+    has_others = len(draft.paths) > 1
+    with st.expander(t("Files of your own to measure on"), icon=":material/library_add:", expanded=has_others):
         _other_files(draft, t)
     if shown.labels:
         with st.expander(t("How many rows each label has"), icon=":material/bar_chart:"):
             label_shares(shown.labels, "label_rows", t)
     st.subheader(t("What was found"), anchor=False)
+    choose_base_model(draft, t)
     if draft.remedies:
         _decisions(draft, shown, t)
     if not draft.wishes()["fix"] and any("fix" in remedies for remedies in found.remedies.values()):
@@ -114,29 +126,6 @@ def _show(visitor: Visitor, draft: Draft, found: ValidatedFile, shown: Validated
         if report is not None:
             st.subheader(t(title), anchor=False)
             show_findings(report.findings, t)
-
-
-def _column(draft: Draft, role: str, columns: list[str], t: Words) -> None:
-    chosen = draft.columns.get(role, AUTO)
-    options = list(dict.fromkeys([AUTO, *columns, chosen]))
-    key = f"data_{role}"
-    st.selectbox(
-        t(_ROLES[role]),
-        options,
-        index=options.index(chosen),
-        format_func=lambda name: t("found by itself") if name == AUTO else name,
-        help=t("Another choice is checked at once."),
-        key=key,
-        on_change=_set_column,
-        args=(draft, role, key),
-    )
-
-
-def _set_column(draft: Draft, role: str, key: str) -> None:
-    chosen = st.session_state[key]
-    draft.columns.pop(role, None)
-    if chosen != AUTO:
-        draft.columns[role] = chosen
 
 
 def _other_files(draft: Draft, t: Words) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.client.datasets import ExportFormat, Split
 from app.schemas.datasets import DatasetView, VersionItem
-from app.ui.components.data_changes import show_diff
+from app.ui.components.data_diff import show_diff
 from app.ui.components.data_end import draw_end
 from app.ui.components.data_mend import offer_mending
 from app.ui.components.findings import show_detected, show_findings
@@ -158,11 +158,21 @@ def _differences(visitor: Visitor, found: DatasetView, version: VersionItem) -> 
     if not others:
         st.caption(t("There is one version. Store another file under this name, and see here what changed."))
         return
+    versions = {one.version: one for one in found.versions}
     before = next((number for number in others if number < version.version), others[0])
-    old = st.selectbox(t("Compared with version"), others, index=others.index(before), width=240)
+    other = st.selectbox(
+        t("Compared with version"),
+        others,
+        index=others.index(before),
+        format_func=lambda number: f"{number} · {t.moment(versions[number].created_at)}",
+        help=t("The older of both is on the left."),
+        key=f"data_diff_{found.name}_{version.version}",
+        width=360,
+    )
+    old, new = sorted((other, version.version))
     with st.spinner(t("Comparing…")):
-        diff = visitor.client.datasets.diff(found.name, old, version.version, limit=MAX_DIFF_ROWS)
-    show_diff(diff, t)
+        diff = visitor.client.datasets.diff(found.name, old, new, limit=MAX_DIFF_ROWS)
+    show_diff(diff, versions[old], versions[new], t)
 
 
 def _download(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:

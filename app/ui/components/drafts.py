@@ -7,35 +7,31 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import streamlit as st
 from pydantic import BaseModel
 
 from app.client.connection import new_key
 from app.client.datasets import Files
+from app.domain.train_config import AUTO
 from app.schemas.data_fixes import Remedy
+from app.ui import uploads
+from app.ui.uploads import Picked
 
 _STATE = "data_draft"
 MAX_NAME_BYTES = 150
 
 
-class Picked(Protocol):
-    """A file as the uploader gives it."""
-
-    name: str
-
-    def getbuffer(self) -> memoryview:
-        """Its bytes."""
-
-
 def _new_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="finetune-ui-"))
+    return Path(tempfile.mkdtemp(prefix="finetune-ui-", dir=uploads.folder()))
 
 
 @dataclass
 class Draft:
     """Files by split in a folder of their own, how they shall be read and mended, and what was asked about them.
+
+    `reading` is by field of the form; what is not in it is found out. `base_model` is whose vocabulary is asked.
 
     `answers` and `tasks` are by what was asked; `keys` make each request happen once however often it is sent. The
     folder goes with the draft, or when `let_go` is called.
@@ -45,18 +41,20 @@ class Draft:
     paths: dict[str, Path] = field(default_factory=dict)
     name: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    reading: dict[str, str] = field(default_factory=dict)
+    base_model: str = AUTO
     remedies: list[tuple[Remedy, str]] = field(default_factory=list)
     answers: dict[str, BaseModel] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    turn: int = 0
 
     def __post_init__(self) -> None:
         self.let_go = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def put(self, split: str, picked: Picked) -> None:
         """Keep a file as the rows of a split (train, eval, test)."""
-        with self.place(split, picked.name).open("wb") as file:
-            file.write(picked.getbuffer())
+        uploads.keep(picked, self.place(split, picked.name))
 
     def place(self, split: str, name: str) -> Path:
         """Where the rows of a split are to be written; the platform sees the last part of the name alone."""
@@ -76,7 +74,26 @@ class Draft:
         wanted = {kind: [code for one, code in self.remedies if one == kind] for kind in ("drop", "allow")}
         kinds = {kind for kind, _ in self.remedies}
         fixes = {"fix": bool(kinds & {"fix", "drop", "mask"}), "mask": "mask" in kinds, "drop": wanted["drop"]}
-        return {**self.columns, **(fixes if mended else {}), "allow": wanted["allow"]}
+        return {**self.columns, **self.reading, **(fixes if mended else {}), "allow": wanted["allow"]}
+
+    def read(self, name: str, value: str) -> None:
+        """Have the files read so; another layout has other columns."""
+        self.reading.pop(name, None)
+        if value != AUTO:
+            self.reading[name] = value
+        if name != "encoding":
+            self.columns.clear()
+            self.turn += 1
+
+    def read_as_found(self) -> None:
+        """Have the files read as they were found to be."""
+        self.reading.clear()
+        self.columns.clear()
+        self.turn += 1
+
+    def widget(self, name: str) -> str:
+        """The key of a widget that shows a choice; another one when choices were taken back."""
+        return f"data_{name}_{self.folder.name}_{self.turn}"
 
     def asked(self, form: BaseModel) -> str:
         """What a request is about: the form and the files."""

@@ -1,7 +1,6 @@
-"""What a data set looks like: its labels, how long its texts are, in which languages, which words mark a label."""
+"""What a data set looks like: its labels, its languages and scripts, what repeats; the parts of it in their order."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import altair as alt
 import streamlit as st
@@ -9,6 +8,9 @@ import streamlit as st
 from app.domain.data_profile import DataProfile
 from app.ui.components.curves import Row
 from app.ui.components.figures import figure, table
+from app.ui.components.profile_lengths import show_lengths
+from app.ui.components.profile_texts import show_examples, show_map, show_words
+from app.ui.components.states import plain
 from app.ui.words import Words
 
 MAX_BARS = 30
@@ -47,77 +49,57 @@ def counts(numbers: Mapping[str, int], what: str, unit: str, key: str, t: Words)
 
 def show_profile(profile: DataProfile, t: Words) -> None:
     """All of it, in the order of what matters most for a training."""
+    _figures(profile, t)
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(t("How many rows each label has"), anchor=False)
         label_shares({one.label: one.rows for one in profile.classes}, "profile_labels", t)
+        if len(profile.classes) > 1:
+            majority = t.percent(profile.balance.majority_share)
+            st.caption(t("Whoever always says the most frequent label is right for {share}.", share=majority))
     with right:
-        st.subheader(t("How long the texts are"), anchor=False)
-        _lengths(profile, t)
-    if profile.languages:
-        with left:
-            st.subheader(t("Languages"), anchor=False)
+        st.subheader(t("Languages"), anchor=False)
+        if profile.languages:
             counts(profile.languages, t("Language"), t("Texts looked at"), "profile_languages", t)
-    with right:
-        st.subheader(t("What repeats"), anchor=False)
-        with st.container(horizontal=True):
-            st.metric(t("Repeated texts"), t.percent(profile.duplicate_share), border=True)
-            st.metric(t("Nearly repeated texts"), t.percent(profile.near_duplicate_share), border=True)
-    _words(profile, t)
+        if len(profile.scripts) > 1 or not profile.languages:
+            counts(profile.scripts, t("Script"), t("Texts"), "profile_scripts", t)
+        show_readings(profile, t)
+    st.subheader(t("How long the texts are"), anchor=False)
+    show_lengths(profile, t)
+    show_words(profile, t)
+    show_examples(profile, t)
+    show_map(profile, t)
 
 
-def _lengths(profile: DataProfile, t: Words) -> None:
-    """Texts by their number of characters; the last bar is open to the right."""
-    bins, histogram = profile.character_bins, profile.characters.histogram
-    bounds = [*pairwise(bins), (bins[-1], None)] if bins else []
-    rows = [
-        {"length": _span(low, high, t), "texts": number} for (low, high), number in zip(bounds, histogram, strict=False)
-    ]
-    while rows and not rows[-1]["texts"]:
-        rows.pop()
-    chart = (
-        _chart(rows)
-        .mark_bar()
-        .encode(
-            x=alt.X("length:N", sort=None, title=t("Characters"), axis=alt.Axis(labelAngle=-45, labelOverlap=True)),
-            y=alt.Y("texts:Q", title=t("Texts"), axis=alt.Axis(tickMinStep=1)),
-            tooltip=[alt.Tooltip("length:N", title=t("Characters")), alt.Tooltip("texts:Q", title=t("Texts"))],
-        )
-        .properties(height=300)
-    )
-    shown = [{t("Characters"): row["length"], t("Texts"): row["texts"]} for row in rows]
-    figure(chart, shown, "profile_lengths", t)
-    median, longest = profile.characters.percentiles.get(50), profile.characters.max
-    if median is not None:
-        st.caption(
-            t(
-                "Half of the texts have at most {median} characters, the longest has {longest}.",
-                median=t.number(median),
-                longest=t.number(longest),
-            )
-        )
+def _figures(profile: DataProfile, t: Words) -> None:
+    with st.container(horizontal=True):
+        st.metric(t("Rows"), t.number(profile.rows), border=True)
+        st.metric(t("Labels"), t.number(len(profile.classes)), border=True)
+        st.metric(t("Repeated texts"), t.percent(profile.duplicate_share), border=True)
+        st.metric(t("Nearly repeated texts"), t.percent(profile.near_duplicate_share), border=True)
+
+
+def show_readings(profile: DataProfile, t: Words) -> None:
+    """How well the base model that counted the tokens knows each script."""
+    if not profile.readings or profile.tokens_by is None:
+        return
+    with st.expander(t("How {model} reads them", model=plain(profile.tokens_by)), icon=":material/translate:"):
+        st.caption(t("What is not in its vocabulary it cannot learn from. English has about 0.25 tokens a letter."))
+        rows = [
+            {
+                t("Script"): one.script,
+                t("Texts"): one.rows,
+                t("Not in its vocabulary"): one.unknown_share,
+                t("Tokens a letter"): one.tokens_per_letter,
+            }
+            for one in profile.readings
+        ]
+        formats = {
+            t("Not in its vocabulary"): st.column_config.NumberColumn(format="percent"),
+            t("Tokens a letter"): st.column_config.NumberColumn(format="%.2f"),
+        }
+        table(rows, "profile_readings", t, formats)
 
 
 def _chart(rows: Sequence[Row]) -> alt.Chart:
     return alt.Chart(alt.Data(values=list(rows)))
-
-
-def _span(low: int, high: int | None, t: Words) -> str:
-    return f"{t.number(low)}–{t.number(high - 1)}" if high is not None else f"{t.number(low)}+"
-
-
-def _words(profile: DataProfile, t: Words) -> None:
-    rows = [
-        {t("Label"): one.label, t("Word"): word.word, t("Times"): word.count, t("How clearly (z)"): word.z}
-        for one in profile.classes
-        for word in one.words
-    ]
-    if rows:
-        st.subheader(t("Words that mark a label"), anchor=False)
-        st.caption(t("A name or a place among them may be a short cut that a model learns in place of the meaning."))
-        table(
-            rows,
-            "profile_words",
-            t,
-            {t("How clearly (z)"): st.column_config.NumberColumn(format="%.1f")},
-        )

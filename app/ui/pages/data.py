@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.schemas.datasets import DatasetItem
+from app.ui import uploads
 from app.ui.components import drafts
 from app.ui.components.data_review import review
 from app.ui.components.data_versions import draw_data_set
@@ -12,7 +13,7 @@ from app.ui.components.paging import Pager
 from app.ui.components.states import empty, guarded, plain
 from app.ui.context import Visitor
 
-KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "txt"]
+KINDS = ["csv", "tsv", "jsonl", "json", "parquet", "txt", "xlsx", "zip", "gz"]
 PAGE_SIZE = 20
 
 
@@ -45,6 +46,9 @@ def _upload(visitor: Visitor) -> None:
             key="data_file",
             help=t("It is checked first. Nothing is stored before you say so."),
         )
+        most = uploads.max_bytes()
+        if most is not None:
+            st.caption(t("A file of up to {size}; pack a larger one (zip, gz), or divide it.", size=t.size(most)))
         if picked is not None:
             draft = Draft()
             draft.put("train", picked)
