@@ -27,7 +27,8 @@ ENVELOPE_BYTES = 2**20
 """A form is a little larger than the file in it."""
 KEPT_FREE_BYTES = 512 * 2**20
 """Of the disk: the platform has to go on."""
-SECONDS_UNCLAIMED = 3600.0
+SECONDS_KEPT = 3600.0
+"""Whoever needs it longer has it in a file of their own by then."""
 _PIECE = 1 << 20
 _PLACE = re.compile(r"/_stcore/upload_file/[^/]+/(?P<file>[^/]+)")
 _installed: list["Uploads"] = []
@@ -44,12 +45,21 @@ class Picked(Protocol):
 
 
 def keep(picked: Picked, target: Path) -> None:
-    """Have what was picked in a file of one's own; a large one is moved there, so it can be kept once."""
-    kept = _installed[0].take(getattr(picked, "file_id", "")) if _installed else None
-    if kept is not None:
-        shutil.move(kept, target)
-    else:
+    """Have what was picked in a file of one's own, as often as one likes; on the same disk a large one is no copy."""
+    came = _installed[0].path_of(getattr(picked, "file_id", "")) if _installed else None
+    if came is None:
         target.write_bytes(picked.getbuffer())
+        return
+    try:
+        target.hardlink_to(came)
+    except OSError:
+        shutil.copyfile(came, target)
+
+
+def let_go(picked: Picked) -> None:
+    """It is kept elsewhere by now, or not needed any more."""
+    if _installed:
+        _installed[0].forget(getattr(picked, "file_id", ""))
 
 
 def folder() -> Path | None:
@@ -92,25 +102,26 @@ class Uploads:
         if found is None:
             await self._app(scope, receive, send)
         elif scope["method"] == "DELETE":
-            self._let_go(found["file"])
+            self.forget(found["file"])
             await self._app(scope, receive, send)
         elif scope["method"] == "PUT" and not 0 <= _announced(scope) <= min(IN_MEMORY_BYTES, self.max_bytes):
             await self._take(found["file"], scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def take(self, file_id: str) -> Path | None:
-        """Where a large file lies; it is the caller's from now on."""
-        kept = self._kept.pop(file_id, None)
+    def path_of(self, file_id: str) -> Path | None:
+        """Where a large file lies; None for one that Streamlit has."""
+        kept = self._kept.get(file_id)
         return kept.path if kept is not None else None
 
-    def _let_go(self, file_id: str) -> None:
+    def forget(self, file_id: str) -> None:
+        """Remove a large file; nothing where it is not here."""
         kept = self._kept.pop(file_id, None)
         if kept is not None:
             kept.path.unlink(missing_ok=True)
 
     async def _take(self, file_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        self._forget_unclaimed()
+        self._forget_old()
         path, is_kept = self.folder / f"upload-{secrets.token_hex(16)}", False
 
         async def hear(message: Message) -> None:
@@ -134,10 +145,10 @@ class Uploads:
             if not is_kept:
                 path.unlink(missing_ok=True)
 
-    def _forget_unclaimed(self) -> None:
-        before = time.monotonic() - SECONDS_UNCLAIMED
+    def _forget_old(self) -> None:
+        before = time.monotonic() - SECONDS_KEPT
         for file_id in [one for one, kept in self._kept.items() if kept.since < before]:
-            self._let_go(file_id)
+            self.forget(file_id)
 
 
 class _File:

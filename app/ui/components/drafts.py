@@ -55,6 +55,7 @@ class Draft:
     def put(self, split: str, picked: Picked) -> None:
         """Keep a file as the rows of a split (train, eval, test)."""
         uploads.keep(picked, self.place(split, picked.name))
+        uploads.let_go(picked)
 
     def place(self, split: str, name: str) -> Path:
         """Where the rows of a split are to be written; the platform sees the last part of the name alone."""

@@ -9,6 +9,7 @@ import streamlit as st
 from app.client.connection import new_key
 from app.schemas.predictions import PredictForm, PredictionResult
 from app.schemas.tasks import TaskView
+from app.ui import uploads
 from app.ui.components import artifacts, figures
 from app.ui.components.drafts import safe_name, watched
 from app.ui.components.links import go, link
@@ -48,9 +49,9 @@ def _submit(visitor: Visitor, form: PredictForm, picked: Any) -> str:
     t = visitor.t
     keys: dict[tuple[str, str], str] = st.session_state.setdefault(_KEYS, {})
     key = keys.setdefault((picked.file_id, form.model_dump_json()), new_key())
-    with TemporaryDirectory(prefix="finetune-ui-") as folder:
+    with TemporaryDirectory(prefix="finetune-ui-", dir=uploads.folder()) as folder:
         path = Path(folder) / safe_name(picked.name)
-        path.write_bytes(picked.getbuffer())
+        uploads.keep(picked, path)
         progress = watched(lambda done: t("Sending {size}", size=t.size(done)))
         return visitor.client.predictions.submit(form, path, progress=progress, key=key).task_id
 
