@@ -133,6 +133,32 @@ def test_which_column_is_which_can_be_said(visit: Visit) -> None:
     assert preview["Text"][0] == "another text 0"
 
 
+def choose(page: AppTest, label: str, value: str) -> AppTest:
+    box = next(one for one in page.selectbox if one.label == label)
+    return box.set_value(value).run()
+
+
+def first_text(page: AppTest) -> str:
+    preview = next(table.value for table in page.dataframe if {"Row", "Label", "Text"} <= set(table.value))
+    return str(preview["Text"][0])
+
+
+def test_a_file_is_read_differently_and_its_first_rows_are_shown_again(visit: Visit) -> None:
+    rows = [(f"餐廳{i}很好吃，服務也很親切", "好" if i % 2 else "壞") for i in range(12)]
+    page = upload(visit("data"), "".join(f"{text};{label}\n" for text, label in rows).encode("cp950"))
+    assert first_text(page) == rows[0][0]
+    assert "Another base model may read these texts" in words(page)
+    assert "Store" in labels(page)
+    choose(page, "Encoding", "latin-1")
+    assert "餐廳" not in first_text(page)
+    choose(page, "Separator", "tab")
+    assert "there is not a tab in reviews" in page.error[0].value.replace("\\", "")
+    press(page, "Read it as it was found again")
+    assert first_text(page) == rows[0][0]
+    choose(page, "Can this base model read the texts?", "none")
+    assert "Another base model may read these texts" not in words(page)
+
+
 def test_a_large_file_is_left_to_a_worker_and_waited_for(
     visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +201,20 @@ def test_a_data_set_with_its_versions_and_differences(visit: Visit, store: Store
     page = visit("data", dataset="reviews", part="differences")
     assert "25 rows, 3 labels" in words(page)
     assert "Added rows" in words(page)
+    counts = {metric.label: metric.value for metric in page.metric}
+    assert (counts["Added"], counts["Removed"], counts["Label changed"], counts["As before"]) == ("1", "1", "0", "24")
+    added, removed = (
+        next(t.value for t in page.dataframe if text in list(t.value.get("Text", []))) for text in ("one more", HOSTILE)
+    )
+    assert list(added["Label"]) == [HOSTILE]
+    assert list(removed["Label"]) == ["positive"]
     assert "<script>" not in as_markdown(page)
+    overview = visit("data", dataset="reviews")
+    shown = words(overview)
+    assert "Whoever always says the most frequent label" in shown
+    assert "Typical and unusual texts" in shown
+    assert {"Words in all", "Said only once", "Repeated texts"} <= {metric.label for metric in overview.metric}
+    assert "<script>" not in as_markdown(overview)
     first = visit("data", dataset="reviews", version="1", part="download")
     assert "25 rows, 2 labels" in words(first)
 
