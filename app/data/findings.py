@@ -13,7 +13,7 @@ from app.data.columns import nearest
 from app.data.readers import Rows
 from app.domain.data_report import MAX_ROWS_NAMED, Finding, FindingCode
 from app.domain.errors import ConfigError
-from app.domain.wording import Said, say
+from app.domain.wording import Said, Sentence, say
 
 Severity = Literal["error", "warning"]
 
@@ -114,6 +114,18 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+def _shown(example: str) -> str:
+    """As it may be kept: short, and with what is personal masked, in what it is made of as well."""
+    english = _shorten(personal_data.mask(example))
+    return Said.of(english, _masked(example.sentence)) if isinstance(example, Said) else english
+
+
+def _masked(sentence: Sentence) -> Sentence:
+    values = {name: _masked(one) if isinstance(one, Sentence) else one for name, one in sentence.values.items()}
+    texts = {name: _shorten(personal_data.mask(one)) for name, one in values.items() if isinstance(one, str)}
+    return sentence.model_copy(update={"values": values | texts})
+
+
 def rows_in_words(count: int) -> Said:
     """`1 row`, `1,234 rows`."""
     return say("1 row") if count == 1 else say("{count:,} rows", count=count)
@@ -162,6 +174,6 @@ class Findings:
                 fix=fix,
                 count=len(indices) if count is None else count,
                 rows=list(numbers[:MAX_ROWS_NAMED]),
-                examples=[_shorten(personal_data.mask(example)) for example in islice(examples, MAX_EXAMPLES)],
+                examples=[_shown(example) for example in islice(examples, MAX_EXAMPLES)],
             )
         )

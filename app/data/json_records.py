@@ -23,14 +23,18 @@ def json_lines(lines: Iterable[str]) -> Iterator[dict[str, Any] | Unreadable]:
         if not line.strip():
             continue
         if line.startswith(OVERLONG):
-            yield Unreadable("longer than max_row_bytes, so it was not read", "")
+            yield Unreadable(say("longer than max_row_bytes, so it was not read"), "")
             continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Unreadable(f"line {number} is not JSON: {error}", line[:80])
+            yield Unreadable(say("line {number} is not JSON: {error}", number=number, error=error), line[:80])
             continue
-        yield value if isinstance(value, dict) else Unreadable(f"line {number} is not an object", line[:80])
+        yield (
+            value
+            if isinstance(value, dict)
+            else Unreadable(say("line {number} is not an object", number=number), line[:80])
+        )
 
 
 class _Stream:
@@ -75,7 +79,7 @@ class _Stream:
             if end == len(self.buffer) and not self.ended and self.grow():
                 continue
             length, self.at = end - self.at, end
-            return value if length <= self.max_chars else Unreadable("longer than max_row_bytes", "")
+            return value if length <= self.max_chars else Unreadable(say("longer than max_row_bytes"), "")
 
     def skip(self, depth: int = 0) -> Unreadable:
         """Move behind the value that starts here, or behind `depth` brackets that are open already."""
@@ -94,7 +98,7 @@ class _Stream:
                     depth += 1 if mark in "[{" else -1
                 if depth == 0 and not quoted and mark != "\\":
                     self.at = match.end()
-                    return Unreadable("longer than max_row_bytes, so it was not read", "")
+                    return Unreadable(say("longer than max_row_bytes, so it was not read"), "")
             keep = 1 if escaped_at == len(self.buffer) else 0
             self.at = len(self.buffer) - keep
             if not self.grow():
@@ -123,7 +127,7 @@ def json_document(file: TextIO, path: Path, max_row_bytes: int) -> Iterator[dict
         if isinstance(value, dict | Unreadable):
             yield value
         else:
-            yield Unreadable("not an object", json.dumps(value, ensure_ascii=False)[:80])
+            yield Unreadable(say("not an object"), json.dumps(value, ensure_ascii=False)[:80])
 
 
 def _enter_list_of_object(stream: _Stream) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.data.encoding import OVERLONG
 from app.data.line_rows import Unreadable
+from app.domain.wording import say
 
 COLUMNS = ["1", "2"]
 """The label, then the text: a file without a header has numbers for names."""
@@ -31,10 +32,10 @@ def labelled_rows(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
             continue
         match = _LINE.match(line.rstrip("\r\n"))
         if OVERLONG in line:
-            yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
+            yield Unreadable(say("longer than data.max_row_bytes, so it was not read"), "")
         elif match is None:
-            yield Unreadable(f"it does not begin with {_PREFIX}", line[:80])
+            yield Unreadable(say("it does not begin with {prefix}", prefix=_PREFIX), line[:80])
         elif len(labels := match[1].split()) > 1:
-            yield Unreadable(f"it has {len(labels)} labels, where one is expected", line[:80])
+            yield Unreadable(say("it has {labels} labels, where one is expected", labels=len(labels)), line[:80])
         else:
             yield [labels[0].removeprefix(_PREFIX), match[2] or ""]

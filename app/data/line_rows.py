@@ -63,7 +63,9 @@ def _quoted_rows(lines: Iterable[str], separator: str, first_line: int) -> Itera
         except csv.Error as error:
             ended = reader.line_num
             where = f"lines {before + started} to {before + ended}" if ended > started else f"line {before + started}"
-            yield Unreadable(f"{where}: {error}; is a quote left open or not doubled?", "")
+            yield Unreadable(
+                say("{where}: {error}; is a quote left open or not doubled?", where=where, error=error), ""
+            )
             continue
         if cells and not (len(cells) == 1 and not cells[0].strip()):
             yield cells
@@ -95,7 +97,7 @@ def split_rows(lines: Iterable[str], dialect: Dialect, first_line: int = 1) -> I
         if isinstance(row, Unreadable):
             yield row
         elif OVERLONG in row[0] or (len(row) > 1 and any(OVERLONG in cell for cell in row)):
-            yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
+            yield Unreadable(say("longer than data.max_row_bytes, so it was not read"), "")
         elif mode in SPLIT:
             yield _checked_split(row, dialect)
         else:
@@ -115,7 +117,9 @@ def _checked(row: list[str], dialect: Dialect) -> list[str] | Unreadable:
 
 def _checked_split(row: list[str], dialect: Dialect) -> list[str] | Unreadable:
     if dialect.num_columns and len(row) < 2:
-        return Unreadable(f"there is not {called(dialect.separator)} in it to split it at", row[0][:80])
+        return Unreadable(
+            say("there is not {called} in it to split it at", called=called(dialect.separator)), row[0][:80]
+        )
     if dialect.label_side is None or has_one_separator(row, dialect.separator):
         return row
     return joined(row, dialect) or _too_many(row, dialect)
@@ -145,10 +149,13 @@ def known_label(cell: str, labels: Set[str]) -> str | None:
 
 def _too_many(row: Sequence[str], dialect: Dialect) -> Unreadable:
     num_cells = dialect.separator.join(row).count(dialect.separator) + 1 if dialect.mode in SPLIT else len(row)
-    found = f"{num_cells} cells where {dialect.num_columns} are expected"
+    found = say("{count} cells where {expected} are expected", count=num_cells, expected=dialect.num_columns)
     if dialect.label_side is not None:
-        found += f", and its {dialect.label_side} one is no label of other rows"
-    return Unreadable(f"{found}; is there {called(dialect.separator)} in the text?", row[0][:80])
+        side = say("first" if dialect.label_side == "first" else "last")
+        found = say("{cells}, and its {side} one is no label of other rows", cells=found, side=side)
+    return Unreadable(
+        say("{found}; is there {called} in the text?", found=found, called=called(dialect.separator)), row[0][:80]
+    )
 
 
 def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
@@ -161,7 +168,7 @@ def whole_lines(lines: Iterable[str]) -> Iterator[list[str] | Unreadable]:
             continue
         yield from ([""] for _ in range(num_blank))
         num_blank = 0
-        yield Unreadable("longer than data.max_row_bytes, so it was not read", "") if OVERLONG in line else [line]
+        yield Unreadable(say("longer than data.max_row_bytes, so it was not read"), "") if OVERLONG in line else [line]
 
 
 def called(separator: str) -> Said:

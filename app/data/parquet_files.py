@@ -118,7 +118,7 @@ def _records(file: "pq.ParquetFile", path: Path, columns: Sequence[str], max_row
             cells = [_cells(by_name[name], name, path) for name in columns]
             for row, record in enumerate(zip(*cells, strict=True)):
                 if row in too_long:
-                    yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
+                    yield Unreadable(say("longer than data.max_row_bytes, so it was not read"), "")
                 else:
                     yield record
     except (pa.ArrowException, OSError) as error:

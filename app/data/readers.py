@@ -209,8 +209,8 @@ def _collect(rows: Rows, records: Iterable[Record], columns: Sequence[str]) -> N
         if isinstance(record, Unreadable):
             unreadable.append(number)
             if len(rows.unreadable) < MAX_ROWS_NAMED:
-                excerpt = f" ({record.excerpt!r})" if record.excerpt else ""
-                rows.unreadable.append((number, f"{record.reason}{excerpt}"))
+                excerpt = say(" ({text!r})", text=record.excerpt) if record.excerpt else ""
+                rows.unreadable.append((number, say("{reason}{excerpt}", reason=record.reason, excerpt=excerpt)))
             continue
         text_cell = "" if text_at is None else record[text_at]
         label_cell = "" if label_at is None else record[label_at]

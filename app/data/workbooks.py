@@ -96,7 +96,7 @@ def _records(path: Path, sheet: Any, width: int, max_row_bytes: int, *, has_head
             if is_header:
                 is_header = False
             elif any(isinstance(cell, str) and len(cell) > max_row_bytes for cell in row):
-                yield Unreadable("longer than data.max_row_bytes, so it was not read", "")
+                yield Unreadable(say("longer than data.max_row_bytes, so it was not read"), "")
             else:
                 yield [*row, *[None] * (width - len(row))][:width]
     except Exception as error:  # as above

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,14 +28,33 @@ class Sentence(BaseModel):
 class Said(str):
     """An English sentence, which is a text like any other, and knows what it was made of."""
 
-    sentence: Sentence
+    _pattern: str
+    _values: dict[str, Any]
 
     @classmethod
-    def of(cls, english: str, sentence: Sentence | None) -> Self:
+    def of(cls, english: str, sentence: Sentence | None) -> "Said":
         """`english` as it came, beside what it was made of; a text that was made of nothing is its own pattern."""
+        if sentence is None:
+            return cls.made_of(english, english.replace("{", "{{").replace("}", "}}"), {})
+        return cls.made_of(english, sentence.pattern, sentence.values)
+
+    @classmethod
+    def made_of(cls, english: str, pattern: str, values: Mapping[str, Any]) -> "Said":
+        """`english`, which is `pattern` with its places filled in."""
         one = cls(english)
-        one.sentence = sentence or Sentence(pattern=english.replace("{", "{{").replace("}", "}}"))
+        one._pattern = pattern
+        one._values = {name: value if isinstance(value, str | int) else _kept(value) for name, value in values.items()}
         return one
+
+    @property
+    def sentence(self) -> Sentence:
+        """What it was made of; put together when it is asked for, since rows by the million are spoken of."""
+        return Sentence(pattern=self._pattern, values={name: _kept(value) for name, value in self._values.items()})
+
+    @property
+    def has_places(self) -> bool:
+        """Whether there is anything in it that is filled in."""
+        return bool(self._values)
 
 
 def say(pattern: str, /, **values: Any) -> Said:
@@ -43,9 +62,8 @@ def say(pattern: str, /, **values: Any) -> Said:
 
     Numbers stay numbers and sentences sentences; whatever else is put in by its `str`.
     """
-    kept = {name: _kept(value) for name, value in values.items()}
-    shown = {name: ", ".join(value) if isinstance(value, list) else value for name, value in values.items()}
-    return Said.of(pattern.format(**shown), Sentence(pattern=pattern, values=kept))
+    lists = {name: ", ".join(value) for name, value in values.items() if isinstance(value, list)}
+    return Said.made_of(pattern.format(**(values | lists) if lists else values), pattern, values)
 
 
 def one_after_another(sentences: Sequence[str]) -> Said:
@@ -60,10 +78,10 @@ def words(pattern: str) -> str:
 
 
 def _kept(value: Any) -> Any:
-    if isinstance(value, Said):
-        return value.sentence
+    if isinstance(value, Said | Sentence):
+        return value.sentence if isinstance(value, Said) else value
     if isinstance(value, list):
-        return [one.sentence if isinstance(one, Said) else Said.of(str(one), None).sentence for one in value]
+        return [_kept(one if isinstance(one, Said | Sentence) else Said.of(str(one), None)) for one in value]
     if isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
@@ -73,7 +91,7 @@ def _kept(value: Any) -> Any:
 
 def made_of(text: str) -> Sentence | None:
     """What a text was made of; None for one without places, which can be found as it stands."""
-    return text.sentence if isinstance(text, Said) and text.sentence.values else None
+    return text.sentence if isinstance(text, Said) and text.has_places else None
 
 
 class Worded(BaseModel):

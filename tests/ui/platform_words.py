@@ -7,11 +7,12 @@ from itertools import product
 from pathlib import Path
 
 from app.data import language_names, languages, personal_data
-from app.domain import errors
+from app.domain import base_models, errors
 from app.domain.wording import Said
 
 APP = Path(__file__).parents[2] / "app"
-SPEAKING = ("api", "auth", "client", "data", "domain", "services", "tasks", "train/headline.py", "train/slices.py")
+TOLD_OF_RUNS = ("train/evaluation.py", "train/headline.py", "train/slices.py")
+SPEAKING = ("api", "auth", "client", "data", "domain", "services", "tasks", *TOLD_OF_RUNS)
 """Whose sentences reach a page as they are; of a run, a page shows what the code of its failure means."""
 SILENT = {
     *(f"client/{name}.py" for name in ("address", "connection", "credentials", "sse", "transfers")),
@@ -101,7 +102,17 @@ def names() -> set[str]:
     """What is put into sentences and is no name of somebody's own: languages, scripts, kinds of data, roles."""
     kinds = {kind for kind, _, _ in personal_data._FORMS}
     scripts = {*languages._SCRIPTS.values(), languages.OTHER}
-    return {*language_names.NAMES.values(), language_names.OTHER, *scripts, *kinds, "text", "label", "training"} | {
+    known = {one.language for one in base_models.CATALOG.values()}
+    return {
+        *known,
+        *language_names.NAMES.values(),
+        language_names.OTHER,
+        *scripts,
+        *kinds,
+        "text",
+        "label",
+        "training",
+    } | {
         "evaluation",
         ", ",
     }

@@ -105,7 +105,7 @@ def sorted_labels(findings: Findings, usable: Sequence[int], labels: Sequence[st
             [usable[place] for place in starts],
             count=len(labels),
             examples=(
-                f"'{labels[place]}' begins at row {findings.rows.numbers[usable[place]]}"
+                say("'{label}' begins at row {row}", label=labels[place], row=findings.rows.numbers[usable[place]])
                 for place in starts[:MAX_EXAMPLES]
             ),
         )

@@ -61,6 +61,12 @@ def suspected_label_errors(findings: Findings, usable: list[int], labels: Sequen
         ),
         [usable[places[one.row]] for one in strong],
         examples=(
-            f"{names[one.given]}, rather {names[one.suggested]}: {texts[one.row]}" for one in strong[:MAX_EXAMPLES]
+            say(
+                "{given}, rather {other}: {text}",
+                given=names[one.given],
+                other=names[one.suggested],
+                text=texts[one.row],
+            )
+            for one in strong[:MAX_EXAMPLES]
         ),
     )

@@ -82,8 +82,13 @@ def near_duplicates(findings: Findings, usable: list[int], keys: Sequence[bytes]
             say("keep one of each group unless the small difference matters; {sides}", sides=sides),
             [usable[place] for place, _ in later],
             examples=(
-                f"row {numbers[usable[first]]}: {texts[usable[first]]} / row {numbers[usable[place]]}: "
-                f"{texts[usable[place]]}"
+                say(
+                    "row {row}: {text} / row {other_row}: {other}",
+                    row=numbers[usable[first]],
+                    text=texts[usable[first]],
+                    other_row=numbers[usable[place]],
+                    other=texts[usable[place]],
+                )
                 for place, first in later[:MAX_EXAMPLES]
             ),
         )

@@ -27,7 +27,9 @@ def unreadable(findings: Findings) -> None:
         "correct or remove these rows; a text with the separator in it goes in quotes",
         numbers=rows.unreadable_numbers,
         count=rows.num_unreadable,
-        examples=[f"row {number}: {why}" for number, why in rows.unreadable[:MAX_EXAMPLES]],
+        examples=[
+            say("row {number}: {reason}", number=number, reason=why) for number, why in rows.unreadable[:MAX_EXAMPLES]
+        ],
     )
 
 
@@ -72,7 +74,7 @@ def incomplete_rows(findings: Findings) -> list[int]:
             say("{rows} without text", rows=rows_in_words(len(blank_text))),
             "fill in the text or remove the rows",
             blank_text,
-            examples=(f"label {labels[i]!r} and no text" for i in blank_text[:MAX_EXAMPLES]),
+            examples=(say("label {label!r} and no text", label=labels[i]) for i in blank_text[:MAX_EXAMPLES]),
         )
     if blank_label:
         findings.add(

@@ -168,7 +168,9 @@ def length_outliers(findings: Findings, usable: list[int]) -> None:
             ),
             "look at them: several texts run together, or something cut off? a long one costs time in its whole batch",
             [i for i, _ in odd],
-            examples=(f"{n:,} characters: {findings.rows.texts[i]}" for i, n in odd[:MAX_EXAMPLES]),
+            examples=(
+                say("{count:,} characters: {text}", count=n, text=findings.rows.texts[i]) for i, n in odd[:MAX_EXAMPLES]
+            ),
         )
 
 
@@ -198,7 +200,10 @@ def foreign_scripts(findings: Findings, usable: list[int]) -> None:
         ),
         "remove or translate them, or take a multilingual base model; one that cannot read them learns noise",
         [i for i, _ in strange],
-        examples=(f"{script}: {findings.rows.texts[i]}" for i, script in strange[:MAX_EXAMPLES]),
+        examples=(
+            say("{script}: {text}", script=say(script), text=findings.rows.texts[i])
+            for i, script in strange[:MAX_EXAMPLES]
+        ),
     )
 
 
@@ -251,7 +256,9 @@ def truncated(findings: Findings, usable: list[int], base: BaseTokenizer) -> Non
             ),
             "put what decides the label first or divide these texts; raise model.max_length where the model reads more",
             indices,
-            examples=(f"{len(texts[i]):,} characters: {texts[i]}" for i in indices[:MAX_EXAMPLES]),
+            examples=(
+                say("{count:,} characters: {text}", count=len(texts[i]), text=texts[i]) for i in indices[:MAX_EXAMPLES]
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -116,7 +117,7 @@ def _widget(field: Field, draft: ConfigDraft, t: Words) -> None:
     shared: dict[str, Any] = {"key": key, "help": about, "on_change": _changed, "args": (field, key)}
     if field.name == "model.name":
         models = list(dict.fromkeys([*CATALOG, shown]))
-        st.selectbox(label, models, models.index(shown), _model, accept_new_options=True, **shared)
+        st.selectbox(label, models, models.index(shown), partial(_model, t), accept_new_options=True, **shared)
     elif "enum" in field.schema:
         options = list(dict.fromkeys([*field.schema["enum"], shown]))
         st.selectbox(label, options, options.index(shown), **shared)
@@ -161,6 +162,6 @@ def _words(branch: Mapping[str, Any]) -> list[Any]:
     return [branch["const"]] if "const" in branch else list(branch.get("enum", ()))
 
 
-def _model(name: str) -> str:
+def _model(t: Words, name: str) -> str:
     known = CATALOG.get(name)
-    return f"{name} · {known.language}" if known else name
+    return f"{name} · {t.told(known.language)}" if known else name

@@ -5,6 +5,7 @@ from app.ui.words import N_
 GROUPS = {
     "": N_("The run"),
     "data": N_("Data"),
+    "data.reading": N_("How a file is read"),
     "model": N_("Base model"),
     "lora": N_("Adapter (LoRA)"),
     "training": N_("Training"),

@@ -63,7 +63,8 @@ def _show_rows(finding: Finding, t: Words) -> None:
         named = ", ".join(t.number(row) for row in finding.rows[:MAX_ROWS_SHOWN])
         st.text(t("Rows {rows}", rows=named + (" …" if finding.count > MAX_ROWS_SHOWN else "")))
     if finding.examples:
-        st.dataframe({t("Example"): finding.examples}, hide_index=True)
+        told = [t.told(text, finding.said.get(f"examples.{place}")) for place, text in enumerate(finding.examples)]
+        st.dataframe({t("Example"): told}, hide_index=True)
 
 
 def show_detected(detected: Detected, t: Words) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import streamlit as st
 
 from app.domain.plan import Decision
+from app.ui.components.config_words import FIELDS
+from app.ui.components.states import plain
 from app.ui.words import Words
 
 
@@ -22,12 +24,10 @@ def show_plan(found: Mapping[str, Any], t: Words, before: Mapping[str, Any] | No
     decisions = found.get("decisions") or []
     if decisions:
         with st.expander(t("What was chosen for you, and why"), icon=":material/tune:"):
-            rows = [
-                {"key": one.key, "value": _short(one.value), "reason": t.told(one.told("reason"))}
-                for one in map(Decision.model_validate, decisions)
-            ]
-            names = {"key": t("Setting"), "value": t("Value"), "reason": t("Reason")}
-            st.dataframe(rows, hide_index=True, column_config=dict(names))
+            for one in map(Decision.model_validate, decisions):
+                title = t(FIELDS[one.key][0]) if one.key in FIELDS else plain(one.key)
+                st.markdown(f"**{title}** · {plain(_short(one.value))}", help=plain(one.key))
+                st.caption(plain(t.told(one.told("reason"))))
 
 
 def _number(label: str, found: Mapping[str, Any], old: Mapping[str, Any], name: str, words: Any) -> None:
