@@ -117,9 +117,10 @@ class DataSets(Noun):
         return at(name=name, number=number).as_(VersionFindings)
 
     @endpoint("GET", "/datasets/{name}/{number}/profile")
-    def profile(self, at: Endpoint, name: str, number: int) -> DataProfile:
-        """What a version looks like."""
-        return at(name=name, number=number).with_(timeout=UPLOAD_TIMEOUT).as_(DataProfile)
+    def profile(self, at: Endpoint, name: str, number: int, *, with_map: bool = False) -> DataProfile:
+        """What a version looks like; a map of its texts takes some seconds more."""
+        call = at(name=name, number=number).query(map=with_map or None)
+        return call.with_(timeout=UPLOAD_TIMEOUT).as_(DataProfile)
 
     @endpoint("GET", "/datasets/{name}/{number}/rows")
     def rows_page(

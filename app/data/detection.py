@@ -258,8 +258,9 @@ def choose_mode(ways: Mapping[Mode, Weighed], has_quotes: bool) -> tuple[Mode, s
     lost = ways[mode].num_lost
     lines = say("{count:,} lines", count=lost) if lost > 1 else say("1 line" if lost else "no line")
     others = [say("{count:,} if {way}", count=n, way=how[m]) for m, way in ways.items() if (n := way.num_lost) > lost]
-    result = "{way}: that loses {lines} ({others})" if others else "{way}: that loses {lines}"
-    return mode, say(result, way=how[mode], lines=lines, others=others)
+    if others:
+        return mode, say("{way}: that loses {lines} ({others})", way=how[mode], lines=lines, others=others)
+    return mode, say("{way}: that loses {lines}", way=how[mode], lines=lines)
 
 
 def choose_header(rows: Sequence[Sequence[str]], asked: Sequence[str]) -> tuple[bool, str]:

@@ -238,11 +238,14 @@ def _cells(row: Example, count: int) -> tuple[str, ...]:
 
 
 def profile(request: Request) -> dict[str, Any]:
-    """The profile of a version that keeps none."""
+    """The profile of a version that keeps none, or none with a map; the map is by words, which need no model."""
     from app.services import profiles
 
     reference = DataConfig(train=request["reference"])
-    return profiles.profile(reference, Path(request["results_dir"])).model_dump(mode="json")
+    found = profiles.profile(
+        reference, Path(request["results_dir"]), with_map=request.get("map", False), may_embed=False
+    )
+    return found.model_dump(mode="json")
 
 
 def _version(request: Request) -> tuple[NamedVersion, VersionManifest]:

@@ -80,12 +80,15 @@ def diff(
     return found
 
 
-def profile(platform: Platform, caller: Caller, name: str, number: int, *, stopped: Stopped) -> DataProfile:
-    """What a version looks like: as it was stored with it, else made now."""
+def profile(
+    platform: Platform, caller: Caller, name: str, number: int, *, with_map: bool, stopped: Stopped
+) -> DataProfile:
+    """What a version looks like: as it was stored with it, else made now; a map is made when it is asked for."""
     entry, kept = data_sets_shared.stored_profile(platform, _principal(caller), name, number)
-    if kept is not None:
+    if kept is not None and (kept.map is not None or not with_map):
         return kept
-    return DataProfile.model_validate(_read(platform, "profile", {"reference": str(entry)}, stopped, Bounds()))
+    fields = {"reference": str(entry), "map": with_map}
+    return DataProfile.model_validate(_read(platform, "profile", fields, stopped, Bounds()))
 
 
 def export(

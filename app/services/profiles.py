@@ -31,37 +31,43 @@ def profile(
     *,
     base_model: str | None = None,
     with_map: bool = False,
+    may_embed: bool = True,
     progress: Progress = no_progress,
 ) -> DataProfile:
     """Profile the file or stored version that `data.train` names.
 
     The profile stored with a version is taken where it has what is asked for. `base_model` is a name, "none", or None
     for the default: its tokenizer counts tokens, and for a map its encoder compares the texts, unless it cannot read
-    them. Raises ModelUnusable where a model is named that is not there.
+    them or `may_embed` is False: then their words do. Raises ModelUnusable where a model is named that is not there.
     """
     entry = catalogue.find_source(results_dir, data.train) if data.train else None
-    embeddings_in = results_dir if with_map else None
+    embeddings_in = results_dir if with_map and may_embed else None
     if entry is None:
         checked = check(data, results_dir)["train"]
-        return profile_checked(checked, base_model=base_model, embeddings_in=embeddings_in, progress=progress)
+        return _profile(
+            checked.texts,
+            checked.labels,
+            checked.num_near_duplicates,
+            base_model,
+            embeddings_in,
+            progress,
+            with_map=with_map,
+        )
     stored = read_stored(versioning.read_manifest(entry.version, results_dir))
     if stored is not None and base_model is None and not with_map:
         return stored
     texts, labels = _given_as_training_data(entry, results_dir)
     groups = near_duplicate_groups(list(dict.fromkeys(map(fold, texts))))
     near_duplicates = sum(len(group) - 1 for group in groups)
-    return _profile(texts, labels, near_duplicates, base_model, embeddings_in, progress)
+    return _profile(texts, labels, near_duplicates, base_model, embeddings_in, progress, with_map=with_map)
 
 
 def profile_checked(
-    checked: Checked,
-    *,
-    base_model: str | None = None,
-    embeddings_in: Path | None = None,
-    progress: Progress = no_progress,
+    checked: Checked, *, base_model: str | None = None, progress: Progress = no_progress
 ) -> DataProfile:
-    """Profile checked rows; with a map where there is a results directory that keeps embeddings."""
-    return _profile(checked.texts, checked.labels, checked.num_near_duplicates, base_model, embeddings_in, progress)
+    """Profile checked rows, without a map."""
+    repeated = checked.num_near_duplicates
+    return _profile(checked.texts, checked.labels, repeated, base_model, None, progress, with_map=False)
 
 
 def as_stored(profile: DataProfile) -> dict[str, Any]:
@@ -89,6 +95,8 @@ def _profile(
     base_model: str | None,
     embeddings_in: Path | None,
     progress: Progress,
+    *,
+    with_map: bool,
 ) -> DataProfile:
     tokenizer = _tokenizer(base_model)
     encoder = None
@@ -100,7 +108,7 @@ def _profile(
         labels,
         tokenizer,
         near_duplicates=near_duplicates,
-        with_map=embeddings_in is not None,
+        with_map=with_map,
         encoder=encoder,
         progress=progress,
     )

@@ -140,6 +140,15 @@ def test_a_version_without_a_profile_is_profiled_when_it_is_asked_for(store: Sto
     store.put("reviews", "ada")
     found = sign_in("user", "ada").get("/datasets/reviews/1/profile").json()
     assert (found["rows"], {one["label"] for one in found["classes"]}) == (24, {"negative", "positive"})
+    assert found["map"] is None
+
+
+def test_a_map_of_the_texts_is_made_when_it_is_asked_for(store: Store, sign_in: SignIn) -> None:
+    store.put("reviews", "ada")
+    found = sign_in("user", "ada").get("/datasets/reviews/1/profile", params={"map": True}).json()["map"]
+    assert found["vectors"] == "TF-IDF"
+    assert len(found["points"]) == 24
+    assert {point["label"] for point in found["points"]} == {0, 1}
 
 
 def test_rows_come_in_pages_through_the_chunks_of_a_version(

@@ -195,13 +195,24 @@ def list_findings(platform: PlatformDep, principal: CurrentUser, name: str, numb
     responses=problems(401, 403, 404, 413, 422, 429, 500, 503, 507),
 )
 async def profile_version(
-    request: Request, platform: PlatformDep, principal: CurrentUser, caller: CallerDep, name: str, number: Number
+    request: Request,
+    platform: PlatformDep,
+    principal: CurrentUser,
+    caller: CallerDep,
+    name: str,
+    number: Number,
+    with_map: Annotated[
+        bool, Query(alias="map", description="with a map of at most 2,000 texts; takes longer")
+    ] = False,
 ) -> DataProfile:
-    """What a version looks like: labels, lengths, words that mark each label, languages, repetitions."""
+    """What a version looks like: labels, lengths, words that mark each label, languages, repetitions.
+
+    A map lays texts out by the words in them, like ones near each other; `map` is null where there are too few.
+    """
     return await READS.run(
         request,
         principal.username,
-        lambda stopped: data_set_rows.profile(platform, caller, name, number, stopped=stopped),
+        lambda stopped: data_set_rows.profile(platform, caller, name, number, with_map=with_map, stopped=stopped),
     )
 
 

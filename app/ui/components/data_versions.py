@@ -106,9 +106,18 @@ def _summary(visitor: Visitor, found: DatasetView, version: VersionItem) -> None
 
 
 def _profile(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
-    with st.spinner(visitor.t("Loading…")):
-        profile = visitor.client.datasets.profile(found.name, version.version)
-    show_profile(profile, visitor.t)
+    t, wanted = visitor.t, f"data_map_{version.reference}"
+    with_map = bool(st.session_state.get(wanted))
+    with st.spinner(t("Laying the texts out…") if with_map else t("Loading…")):
+        profile = visitor.client.datasets.profile(found.name, version.version, with_map=with_map)
+    show_profile(profile, t)
+    if profile.map is None and with_map:
+        st.caption(t("There are too few different texts for a map."))
+    elif profile.map is None:
+        about = t("Texts with like words near each other, on one picture. It takes some seconds.")
+        if st.button(t("Draw a map of the texts"), icon=":material/scatter_plot:", help=about):
+            st.session_state[wanted] = True
+            st.rerun()
 
 
 def _findings(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
