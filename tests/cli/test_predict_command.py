@@ -21,12 +21,10 @@ TEXTS = ["I loved it", "never again, 太糟了"]
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., Path], repository: Path) -> Path:
     """A results directory with one finished run of a tiny model."""
-    import subprocess
-    import sys
-
     import yaml
 
     from app.runs.directory import create_run
+    from tests.engine import trained
 
     run = create_run(tmp_path_factory.mktemp("predict") / "results", "tiny-001")
     config = {
@@ -36,8 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., 
         "training": {"max_steps": 2, "num_threads": 1, "device": "cpu", "precision": "fp32"},
     }
     run.config.write_text(yaml.safe_dump(config), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "app.train", str(run.path)], capture_output=True, check=True)
-    return run.results_dir
+    return trained(run).results_dir
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """One finished run of a tiny model, and its predictor."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import yaml
 
 from app.runs.directory import RunDirectory, create_run
 from app.serving.predictor import Predictor, load_run
+from tests.engine import trained
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +24,7 @@ def finished_run(
         "training": {"max_steps": 8, "num_threads": 1, "device": "cpu", "precision": "fp32"},
     }
     run.config.write_text(yaml.safe_dump(config), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "app.train", str(run.path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    return run
+    return trained(run)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from app.runs.receipt import changed_files
 from app.services import predictions, submission
 from tests.tasks.conftest import House, WorkerProcess, wait_for
 
-STEPS = 150
+STEPS = 60
 
 
 def newest_step(run: RunDirectory, attempt: int) -> int:

@@ -17,6 +17,7 @@ from app.runs.directory import RunDirectory
 from app.runs.event_log import read_events
 from app.runs.files import read_json
 from app.runs.receipt import changed_files, read_receipt
+from tests.engine import trained
 
 Finish = Callable[[RunDirectory], int]
 STEPS = {"max_steps": 6, "per_device_train_batch_size": 8}
@@ -106,11 +107,7 @@ def minilm_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Ru
         "checkpoints": {"every": 5},
     }
     run.config.write_text(yaml.safe_dump(config), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "app.train", str(run.path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return run
+    return trained(run)
 
 
 def test_a_run_leaves_every_file_it_promises(minilm_run: RunDirectory) -> None:

@@ -3,16 +3,19 @@
 import json
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.domain.events import StepLogged
 from app.runs.directory import RunDirectory
 from app.runs.event_log import iter_steps, read_events
 from app.runs.files import hash_tree
+from tests.engine import Engine, trained
+from tests.train.conftest import Finish, MakeRun, Start, a_run
 
 TRAINING = {
     "max_steps": 80,
@@ -43,7 +46,7 @@ def _metrics(run: RunDirectory) -> Any:
     return metrics["eval"], metrics["train"]["steps"]
 
 
-def _wait_for_step(run: RunDirectory, process: "subprocess.Popen[str]", step: int, attempt_start: float) -> None:
+def _wait_for_step(run: RunDirectory, process: Engine, step: int, attempt_start: float) -> None:
     while process.poll() is None:
         steps = [e for e in read_events(run.events) if isinstance(e, StepLogged) and e.time >= attempt_start]
         if steps and steps[-1].step >= step:
@@ -51,13 +54,22 @@ def _wait_for_step(run: RunDirectory, process: "subprocess.Popen[str]", step: in
         time.sleep(0.005)
 
 
-def test_a_run_killed_three_times_ends_with_the_same_bytes(
-    make_run: Callable[..., RunDirectory], start: Any, finish: Callable[[RunDirectory], int], tiny_model: Any
-) -> None:
-    model = tiny_model("bert", 2, 128)
-    straight, killed = make_run("straight", **_parts(model)), make_run("killed", **_parts(model))
-    assert finish(straight) == 0
+@pytest.fixture(scope="module")
+def model(tiny_model: Callable[..., Path]) -> Path:
+    """What each run starts from."""
+    return tiny_model("bert", 2, 128)
 
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory, repository: Path, model: Path) -> RunDirectory:
+    """The run that nothing disturbed."""
+    return trained(a_run(tmp_path_factory.mktemp("results"), repository, "straight", **_parts(model)))
+
+
+def test_a_run_killed_three_times_ends_with_the_same_bytes(
+    make_run: MakeRun, start: Start, finish: Finish, model: Path, straight: RunDirectory
+) -> None:
+    killed = make_run("killed", **_parts(model))
     seed = random.randrange(10**6)
     moments = sorted(random.Random(seed).sample(range(8, 78), 3))
     print(f"killed after steps {moments} (seed {seed})")
@@ -76,11 +88,9 @@ def test_a_run_killed_three_times_ends_with_the_same_bytes(
 
 
 def test_a_stopped_run_saves_and_goes_on_where_it_was(
-    make_run: Callable[..., RunDirectory], start: Any, finish: Callable[[RunDirectory], int], tiny_model: Any
+    make_run: MakeRun, start: Start, finish: Finish, model: Path, straight: RunDirectory
 ) -> None:
-    model = tiny_model("bert", 2, 128)
-    straight, stopped = make_run("straight", **_parts(model)), make_run("stopped", **_parts(model))
-    assert finish(straight) == 0
+    stopped = make_run("stopped", **_parts(model))
     began = time.time()
     process = start(stopped)
     _wait_for_step(stopped, process, 31, began)
@@ -95,11 +105,9 @@ def test_a_stopped_run_saves_and_goes_on_where_it_was(
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
-    make_run: Callable[..., RunDirectory], start: Any, finish: Callable[[RunDirectory], int], tiny_model: Any
+    make_run: MakeRun, start: Start, finish: Finish, model: Path, straight: RunDirectory
 ) -> None:
-    model = tiny_model("bert", 2, 128)
-    straight, damaged = make_run("straight", **_parts(model)), make_run("damaged", **_parts(model))
-    assert finish(straight) == 0
+    damaged = make_run("damaged", **_parts(model))
     process = start(damaged)
     _wait_for_step(damaged, process, 40, 0.0)
     process.kill()
