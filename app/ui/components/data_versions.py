@@ -8,6 +8,7 @@ from typing import get_args
 import streamlit as st
 
 from app.client.datasets import ExportFormat, Split
+from app.domain.data_profile import DataProfile
 from app.schemas.datasets import DatasetView, VersionItem
 from app.ui.components.data_diff import show_diff
 from app.ui.components.data_end import draw_end
@@ -106,17 +107,18 @@ def _summary(visitor: Visitor, found: DatasetView, version: VersionItem) -> None
 
 
 def _profile(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
-    t, wanted = visitor.t, f"data_map_{version.reference}"
-    with_map = bool(st.session_state.get(wanted))
-    with st.spinner(t("Laying the texts out…") if with_map else t("Loading…")):
-        profile = visitor.client.datasets.profile(found.name, version.version, with_map=with_map)
+    t, kept = visitor.t, f"data_map_{found.name}_{version.content}"
+    mapped: DataProfile | None = st.session_state.get(kept)
+    with st.spinner(t("Loading…")):
+        profile = mapped or visitor.client.datasets.profile(found.name, version.version)
     show_profile(profile, t)
-    if profile.map is None and with_map:
+    if profile.map is None and mapped is not None:
         st.caption(t("There are too few different texts for a map."))
     elif profile.map is None:
         about = t("Texts with like words near each other, on one picture. It takes some seconds.")
         if st.button(t("Draw a map of the texts"), icon=":material/scatter_plot:", help=about):
-            st.session_state[wanted] = True
+            with st.spinner(t("Laying the texts out…")):
+                st.session_state[kept] = visitor.client.datasets.profile(found.name, version.version, with_map=True)
             st.rerun()
 
 

@@ -32,7 +32,7 @@ def counts(numbers: Mapping[str, int], what: str, unit: str, key: str, t: Words)
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             x=alt.X("count:Q", title=unit, axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("name:N", sort=None, title=what, axis=alt.Axis(labelLimit=180)),
+            y=alt.Y("name:N", sort=None, title=what, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
             tooltip=[
                 alt.Tooltip("name:N", title=what),
                 alt.Tooltip("count:Q", title=unit, format=","),

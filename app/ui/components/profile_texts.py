@@ -157,8 +157,8 @@ def _bars(rows: Sequence[Row], value: str, unit: str, t: Words) -> alt.Chart:
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             x=alt.X(f"{value}:Q", title=unit),
-            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=160)),
+            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=160, labelOverlap=False)),
             tooltip=tips,
         )
-        .properties(height=60 + 24 * max(2, len(rows)))
+        .properties(height=80 + 26 * max(2, len(rows)))
     )
