@@ -2,7 +2,7 @@
 # Values given as make variables reach the recipes through the environment, never through the text of a command.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-conda run-local logs-local test test-v test-servers test-servers-short check bench chaos security db-list demo serve predict-health predict-text \
+.PHONY: help setup setup-conda run-local logs-local test test-v test-servers test-servers-short check bench screenshots chaos security db-list demo serve predict-health predict-text \
 	predict-positive predict-negative start stop lock clean
 
 config ?= config/default.yaml
@@ -17,8 +17,8 @@ export config args examples exp text rounds seed
 
 BIN := .venv/bin
 PYTHON_IN_VENV := $(BIN)/python
-# A file of tests stays in one process; more than four take more memory than they save time.
-SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile
+# A file of tests stays in one process; more than four take more memory than they save time. The longest come first.
+SIDE_BY_SIDE := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What differs most from server to server: sign-ins, tasks, the audit log, claims. `make test-servers` runs all.
 OF_EACH_AREA := tests/api/test_auth_sessions.py tests/api/test_task.py tests/api/test_audit.py tests/tasks/test_fairness.py
 
@@ -59,6 +59,9 @@ check: setup ## what CI runs: format, lint, types, import contracts, tests
 
 bench: setup ## side-by-side measurements against what one would use instead
 	@for script in benchmarks/*.py; do echo "== $$script" && $(PYTHON_IN_VENV) "$$script" || exit; done
+
+screenshots: setup ## the READMEs' pictures of the interface, taken anew; some minutes, needs Chromium
+	@$(PYTHON_IN_VENV) scripts/screenshots.py
 
 security: setup ## the tests of security in their long form, and Bandit; slow [examples=10]
 	@FINETUNE_SCHEMA_EXAMPLES="$${examples:-10}" $(BIN)/pytest -q tests/security

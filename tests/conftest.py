@@ -138,6 +138,16 @@ def _build_tiny_model(
     return folder
 
 
+LONGEST = ("chaos/", "platform/", "train/", "tasks/test_real_workers", "ui/test_browser", "test_tutorial")
+"""Files of tests that take a minute or more."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that processes side by side end at about the same time."""
+    long = tuple(str(REPOSITORY / "tests" / name) for name in LONGEST)
+    items.sort(key=lambda item: not str(item.path).startswith(long))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Count in one plain line; the reasons for skips stand above it (`-rs`)."""
     counts = {name: len(terminalreporter.getreports(name)) for name in ("passed", "failed", "error", "skipped")}
