@@ -176,6 +176,29 @@ def test_a_large_file_is_left_to_a_worker_and_waited_for(
     assert len(api_server.queue.sent) == 1
 
 
+def test_how_a_large_file_is_read_is_tried_on_its_beginning(
+    visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.services import data_set_intake
+    from app.ui.components import drafts
+
+    content = as_csv([(text, label) for text, label in labelled_rows(200)]).replace(b",", b";")
+    monkeypatch.setattr(drafts, "LARGE_BYTES", 1000)
+    monkeypatch.setattr(drafts, "BEGINNING_BYTES", 2000)
+    page = upload(visit("data"), content)
+    assert {metric.label: metric.value for metric in page.metric}["Rows"] == "200"
+    monkeypatch.setattr(data_set_intake, "IN_BACKGROUND_BYTES", 3000)
+    choose(page, "First row", "no")
+    assert "tried on its beginning alone" in words(page)
+    assert first_text(page) == "text"
+    assert api_server.queue.sent == []
+    press(page, "Read it as it was found again")
+    assert {metric.label: metric.value for metric in page.metric}["Rows"] == "200"
+    choose(page, "First row", "no")
+    press(page, "Check the whole file so")
+    assert len(api_server.queue.sent) == 1
+
+
 def test_own_and_shared_data_sets_are_listed_and_nobody_elses(
     visit: Visit, store: Store, api_server: ApiServer
 ) -> None:

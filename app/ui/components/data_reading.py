@@ -81,9 +81,7 @@ def choose_column(draft: Draft, role: str, columns: Sequence[str], t: Words) -> 
     key = draft.widget(role)
 
     def put() -> None:
-        draft.columns.pop(role, None)
-        if st.session_state[key] != AUTO:
-            draft.columns[role] = st.session_state[key]
+        draft.choose_column(role, st.session_state[key])
 
     st.selectbox(
         t(ROLES[role]),

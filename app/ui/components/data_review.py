@@ -45,6 +45,10 @@ def review(visitor: Visitor, draft: Draft) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(plain(draft.paths["train"].name), anchor=False)
         st.button(t("Choose another file"), icon=":material/undo:", on_click=drafts.forget)
+    if draft.is_trying:
+        with guarded():
+            _try_out(visitor, draft)
+        return
     with guarded():
         found = _as_asked(visitor, draft, mended=False)
         if found is None:
@@ -64,6 +68,24 @@ def review(visitor: Visitor, draft: Draft) -> None:
                 icon=":material/translate:",
             )
         store(visitor, draft, is_ready=blocking <= {OF_BASE_MODEL})
+
+
+def _try_out(visitor: Visitor, draft: Draft) -> None:
+    """How the beginning of a large file is read; all of it is checked when that looks right."""
+    t, beginning = visitor.t, draft.begin()
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.button(t("Check the whole file so"), type="primary", icon=":material/done_all:", on_click=draft.read_whole)
+        st.markdown(t("It is large, so this is tried on its beginning alone."))
+    try:
+        form = body_of(ValidateForm, base_model=beginning.base_model, **draft.wishes(mended=False))
+        found = data_answers.ask(visitor, beginning, form, ValidatedFile)
+    except PlatformError as error:
+        _explain(error, draft, t)
+        return
+    if found is not None:
+        with st.expander(t("How your file was read"), icon=":material/table_view:", expanded=True):
+            show_detected(found.detected, t)
+        read_differently(draft, found.detected.columns, t)
 
 
 def _as_asked(visitor: Visitor, draft: Draft, *, mended: bool) -> ValidatedFile | None:

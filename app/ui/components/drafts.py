@@ -21,6 +21,11 @@ from app.ui.uploads import Picked
 
 _STATE = "data_draft"
 MAX_NAME_BYTES = 150
+LARGE_BYTES = 5_000_000
+"""Whoever tries out how a larger file is to be read sees it on its beginning first; all of it takes a while."""
+BEGINNING_BYTES = 500_000
+_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")
+"""How files begin whose beginning alone cannot be read."""
 
 
 def _new_folder() -> Path:
@@ -31,7 +36,8 @@ def _new_folder() -> Path:
 class Draft:
     """Files by split in a folder of their own, how they shall be read and mended, and what was asked about them.
 
-    `reading` is by field of the form; what is not in it is found out. `base_model` is whose vocabulary is asked.
+    `reading` is by field of the form; what is not in it is found out. `base_model` is whose vocabulary is asked. While
+    `is_trying`, what is chosen is shown on the `beginning` of the training file alone.
 
     `answers` and `tasks` are by what was asked; `keys` make each request happen once however often it is sent. The
     folder goes with the draft, or when `let_go` is called.
@@ -48,6 +54,8 @@ class Draft:
     tasks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     turn: int = 0
+    is_trying: bool = False
+    beginning: "Draft | None" = None
 
     def __post_init__(self) -> None:
         self.let_go = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
@@ -64,6 +72,7 @@ class Draft:
         for before in folder.iterdir():
             before.unlink()
         self.paths[split] = folder / safe_name(name)
+        self.beginning = None
         return self.paths[split]
 
     def files(self) -> Files:
@@ -85,12 +94,49 @@ class Draft:
         if name != "encoding":
             self.columns.clear()
             self.turn += 1
+        self.is_trying = self.can_try()
+
+    def choose_column(self, role: str, name: str) -> None:
+        """Have a column taken for the text or the label."""
+        self.columns.pop(role, None)
+        if name != AUTO:
+            self.columns[role] = name
+        self.is_trying = self.can_try()
+
+    def can_try(self) -> bool:
+        """Whether the training file is large, and its beginning can be read by itself."""
+        path = self.paths["train"]
+        if path.stat().st_size <= LARGE_BYTES or path.suffix.lower() == ".json" or self.reading.get("format") == "json":
+            return False
+        with path.open("rb") as file:
+            return not file.read(4).startswith(_PACKED)
+
+    def begin(self) -> "Draft":
+        """The beginning of the training file as a draft of its own, read in the same way."""
+        if self.beginning is None:
+            self.beginning = Draft(base_model="none")
+            with self.paths["train"].open("rb") as file:
+                start = file.read(BEGINNING_BYTES)
+            self.beginning.place("train", self.paths["train"].name).write_bytes(
+                start[: start.rfind(b"\n") + 1] or start
+            )
+        self.beginning.columns, self.beginning.reading = self.columns, self.reading
+        return self.beginning
+
+    def try_out(self) -> None:
+        """Show what is chosen on the beginning alone."""
+        self.is_trying = True
+
+    def read_whole(self) -> None:
+        """Enough was tried."""
+        self.is_trying = False
 
     def read_as_found(self) -> None:
         """Have the files read as they were found to be."""
         self.reading.clear()
         self.columns.clear()
         self.turn += 1
+        self.is_trying = False
 
     def widget(self, name: str) -> str:
         """The key of a widget that shows a choice; another one when choices were taken back."""
