@@ -14,6 +14,7 @@ from app.domain.events import Event, RunFinished, StageChanged, Warned
 from app.domain.manifest import Proof
 from app.domain.retention import choose
 from app.domain.task import Stage, TaskState
+from app.domain.wording import words
 from app.lora.adapter import save_final_model
 from app.lora.inference import predict_logits
 from app.runs.analysis import analyze
@@ -67,11 +68,12 @@ def run(directory: Path) -> TaskState:
             finished = _failure(error.code, error.message, error.hint, error.retryable)
         except (MemoryError, torch.OutOfMemoryError) as error:
             traceback.print_exc()
-            hint = "lower training.per_device_train_batch_size or model.max_length"
+            hint = words("lower training.per_device_train_batch_size or model.max_length")
             finished = _failure("run.out_of_memory", f"out of memory: {error}", hint, retryable=False)
         except Exception as error:  # noqa: BLE001, the last line of defence: a run never ends without a word
             traceback.print_exc()
-            finished = _failure("run.failed", f"{type(error).__name__}: {error}", "the traceback is in logs.txt", False)
+            where = words("the traceback is in logs.txt")
+            finished = _failure("run.failed", f"{type(error).__name__}: {error}", where, False)
         _try_to_report(context, finished)
         return finished.state
 

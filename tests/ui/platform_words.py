@@ -26,6 +26,8 @@ SILENT = {
 """What only a command on this machine says, and what the API tells in other words."""
 FAILING = ("db", "lora", "models", "runs", "serving", "train")
 """Whose errors reach a page by their code."""
+ADVISING = ("lora", "models", "train")
+"""What a person can do about whose failures."""
 CODE = re.compile(r"[a-z_]+\.[a-z_]+|conflict|not_found")
 MARKS = {"say", "words"}
 ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
@@ -41,7 +43,16 @@ def trees(*names: str) -> Iterator[tuple[Path, ast.Module]]:
 
 def patterns() -> set[str]:
     """Every sentence that may reach a page, with its places in braces."""
-    return {text for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call) for text in _of(node)}
+    said = {text for _, tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call) for text in _of(node)}
+    return said | _advice()
+
+
+def _advice() -> set[str]:
+    """What a failed run is told to do about it; that it has numbers in it is not kept."""
+    calls = [node for _, tree in trees(*ADVISING) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    hints = [one.value for call in calls if _called(call) in ERRORS for one in call.keywords if one.arg == "hint"]
+    marked = [call.args[0] for call in calls if _called(call) == "words"]
+    return {Said.of(plain, None).sentence.pattern for text in (*hints, *marked) for plain in constants(text)}
 
 
 def unsaid() -> list[str]:

@@ -105,8 +105,8 @@ def test_a_running_training_is_shown_live(visit: Visit, runs: Runs) -> None:
     assert set(page.dataframe[0].value["name"]) == {
         "training rows",
         "held-out rows",
-        "accuracy",
-        "macro_f1",
+        "Accuracy",
+        "Macro F1",
         "Learning rate",
         "Tokens a second",
     }

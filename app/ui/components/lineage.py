@@ -8,6 +8,7 @@ import yaml
 from app.schemas.experiments import ArtifactList, ExperimentView
 from app.ui.components.artifacts import look_into
 from app.ui.components.links import link
+from app.ui.components.plan_view import show_choices
 from app.ui.context import Visitor
 
 ENVIRONMENT = "environment.json"
@@ -35,9 +36,7 @@ def draw(visitor: Visitor, view: ExperimentView, files: ArtifactList | None) -> 
     decisions = (view.plan or {}).get("decisions")
     if decisions:
         st.subheader(t("What “auto” became, and why"), anchor=False)
-        titles = {"key": t("Setting"), "value": t("Value"), "reason": t("Reason")}
-        rows = [{titles[key]: _written(one.get(key)) for key in titles} for one in decisions]
-        st.dataframe(rows, hide_index=True)
+        show_choices(decisions, t)
 
 
 def _facts(visitor: Visitor, view: ExperimentView, environment: dict[str, Any]) -> None:

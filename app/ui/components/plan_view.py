@@ -1,6 +1,6 @@
 """What a training would take, and why it was planned so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -24,10 +24,15 @@ def show_plan(found: Mapping[str, Any], t: Words, before: Mapping[str, Any] | No
     decisions = found.get("decisions") or []
     if decisions:
         with st.expander(t("What was chosen for you, and why"), icon=":material/tune:"):
-            for one in map(Decision.model_validate, decisions):
-                title = t(FIELDS[one.key][0]) if one.key in FIELDS else plain(one.key)
-                st.markdown(f"**{title}** · {plain(_short(one.value))}", help=plain(one.key))
-                st.caption(plain(t.told(one.told("reason"))))
+            show_choices(decisions, t)
+
+
+def show_choices(decisions: Sequence[Mapping[str, Any]], t: Words) -> None:
+    """What became of each `auto`, and why."""
+    for one in map(Decision.model_validate, decisions):
+        title = t(FIELDS[one.key][0]) if one.key in FIELDS else plain(one.key)
+        st.markdown(f"**{title}** · {plain(_short(one.value))}", help=plain(one.key))
+        st.caption(plain(t.told(one.told("reason"))))
 
 
 def _number(label: str, found: Mapping[str, Any], old: Mapping[str, Any], name: str, words: Any) -> None:

@@ -2,6 +2,7 @@
 
 from app.schemas.tasks import MetricPoint
 from app.ui.components.curves import Curve, Plot, points_of
+from app.ui.components.measures import SCORES
 from app.ui.components.watched import Watched
 from app.ui.words import Words
 
@@ -24,7 +25,7 @@ def learning_plots(watched: Watched, t: Words) -> list[Plot]:
             t("Scores on held-out rows (higher is better)"),
             t("Step"),
             t("Score"),
-            [Curve(name, points_of(evals, name)) for name in scores],
+            [Curve(t(SCORES[name][0]) if name in SCORES else name, points_of(evals, name)) for name in scores],
         ),
         Plot(
             t("Learning rate"),
