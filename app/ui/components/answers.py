@@ -51,7 +51,7 @@ def _draw(answer: PredictResponse, t: Words) -> None:
     figures.figure(_bars(rows[:MAX_BARS], label, probability), rows, f"{answer.model}-answer", t)
     if len(rows) > MAX_BARS:
         st.caption(t("The {shown} most probable of {all} labels are drawn.", shown=MAX_BARS, all=len(rows)))
-    took = t("{time} ms", time=t.number(answer.latency_ms, 1))
+    took = t("{time} ms", time=t.number(answer.latency_ms, 0 if answer.latency_ms >= 10 else 1))
     st.caption(" · ".join([t("base model {name}", name=plain(answer.base_model)), t("answered in {time}", time=took)]))
 
 
@@ -71,7 +71,7 @@ def _bars(rows: list[dict[str, Any]], label: str, probability: str) -> figures.C
             alt.Tooltip(field=probability, type="quantitative", format=".2%"),
         ],
     )
-    numbers = base.mark_text(align="left", dx=5).encode(
+    numbers = base.mark_text(align="left", dx=5, color=figures.ink()).encode(
         text=alt.Text(field=probability, type="quantitative", format=".1%")
     )
     return alt.layer(base.mark_bar(cornerRadiusEnd=3), numbers).properties(height=60 + 34 * len(rows))

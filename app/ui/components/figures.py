@@ -93,11 +93,15 @@ def heat_map(rows: Sequence[Row], names: Mapping[str, str], labels: list[str]) -
     height = min(620, 90 + 64 * len(labels))
     if not is_counted:
         return cells.properties(height=height)
-    ink = _INK_ON_DARK if st.context.theme.type == "dark" else _INK
-    counts = base.mark_text(fontSize=15, fontWeight="bold", color=ink).encode(
+    counts = base.mark_text(fontSize=15, fontWeight="bold", color=ink()).encode(
         text=alt.Text(field=names["rows"], type="quantitative")
     )
     return alt.layer(cells, counts).properties(height=height)
+
+
+def ink() -> str:
+    """The colour of texts in a plot, which Streamlit leaves black on a dark page."""
+    return _INK_ON_DARK if st.context.theme.type == "dark" else _INK
 
 
 def reliability(rows: Sequence[Row], names: Mapping[str, str]) -> Chart:

@@ -10,7 +10,7 @@ from app.client.connection import new_key
 from app.schemas.predictions import PredictForm, PredictionResult
 from app.schemas.tasks import TaskView
 from app.ui import uploads
-from app.ui.components import artifacts, figures
+from app.ui.components import artifacts
 from app.ui.components.drafts import safe_name, watched
 from app.ui.components.links import go, link
 from app.ui.components.states import plain
@@ -77,7 +77,7 @@ def labelled_file(visitor: Visitor, task: TaskView) -> None:
         link("try", t("Try it"), icon=":material/chat:", run=found.run)
     table = [{t("Label"): name, t("Rows"): count} for name, count in found.labels.items()]
     if table:
-        figures.table(table, f"{found.run}-labels-given", t)
+        st.dataframe(table, hide_index=True)
 
 
 def _fetched(visitor: Visitor, task_id: str, sha256: str) -> bytes:

@@ -43,21 +43,21 @@ def _offered(visitor: Visitor, asked: list[str]) -> dict[str, ExperimentItem]:
 
 
 def _choose(asked: list[str], offered: dict[str, ExperimentItem], t: Words) -> list[str]:
+    is_compared = len(offered) > 1 and st.toggle(
+        t("Put a second model beside it"), value=len(asked) > 1, key="try:is_compared"
+    )
     left, right = st.columns(2, gap="medium")
     with left:
         first = _one(t("Model"), list(offered), asked[0] if asked else None, FIRST, offered, t)
-    names = [name for name in offered if name != first]
     st.query_params[FIRST] = first
+    if not is_compared:
+        st.query_params.pop(SECOND, None)
+        return [first]
     with right:
-        is_compared = bool(names) and st.toggle(
-            t("Put a second model beside it"), value=len(asked) > 1, key="try:is_compared"
-        )
-        if is_compared:
-            second = _one(t("Second model"), names, asked[1] if len(asked) > 1 else None, SECOND, offered, t)
-            st.query_params[SECOND] = second
-            return [first, second]
-    st.query_params.pop(SECOND, None)
-    return [first]
+        names = [name for name in offered if name != first]
+        second = _one(t("Second model"), names, asked[1] if len(asked) > 1 else None, SECOND, offered, t)
+    st.query_params[SECOND] = second
+    return [first, second]
 
 
 def _one(

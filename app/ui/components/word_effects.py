@@ -11,8 +11,8 @@ from app.ui.words import Words
 
 _FOR, _AGAINST = "light-dark(#2457d6,#7ea6ff)", "light-dark(#c4570a,#ffa057)"
 """Blue and orange are told apart by colour-blind readers; the lines below the words are of two kinds besides."""
-SMALLEST = 0.005
-"""Effects below half a point of the probability are not marked."""
+SMALLEST, SMALLEST_SHARE = 0.005, 0.1
+"""Effects below half a point of the probability, or a tenth of the largest, are not marked."""
 STRONGEST_PERCENT = 45
 _TEXT = "white-space:pre-wrap;overflow-wrap:anywhere;line-height:2;margin:.25rem 0"
 
@@ -23,9 +23,11 @@ def word_effects(found: ExplainResponse, text: str, t: Words) -> None:
     st.markdown(f"**{t('Which words mattered (an estimate)')}**")
     st.html(f'<p style="{_TEXT}">{marked(found, text)}</p>')
     st.caption(
-        t("Blue with a solid line speaks for “{label}”, orange with a dotted line against it.", label=label)
-        + " "
-        + t("Each word was left out once. What only matters together does not show.")
+        t(
+            "Blue with a solid line speaks for “{label}”, orange with a dotted line against it. Each word was left out "
+            "once; what only matters together does not show.",
+            label=label,
+        )
     )
     if len(found.words) < found.num_words:
         shown, total = t.number(len(found.words)), t.number(found.num_words)
@@ -51,7 +53,7 @@ def marked(found: ExplainResponse, text: str) -> str:
 
 
 def _mark(one: WordEffect, word: str, largest: float) -> str:
-    if abs(one.effect) < SMALLEST:
+    if abs(one.effect) < max(SMALLEST, SMALLEST_SHARE * largest):
         return escape(word)
     colour, line = (_FOR, "solid") if one.effect > 0 else (_AGAINST, "dotted")
     strength = round(STRONGEST_PERCENT * abs(one.effect) / largest)
