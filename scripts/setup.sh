@@ -40,12 +40,18 @@ show_progress() {
 
 has_nvidia_gpu() { command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; }
 
+# Compiles what PYTHON has installed, on all cores; pip uses one. Templates that packages carry are no Python, and stay.
+compile_packages() {
+  "$1" -m compileall -q -j 0 "$("$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" >/dev/null 2>&1 || true
+}
+
 # install PYTHON LOG: the locked packages, then this project, with the given interpreter.
 install() {
   local python=$1 log=$2 extra=""
   ! has_nvidia_gpu || extra="[gpu]"
-  "$python" -m pip install --disable-pip-version-check --progress-bar off -r requirements.lock 2>&1 |
+  "$python" -m pip install --disable-pip-version-check --no-compile --progress-bar off -r requirements.lock 2>&1 |
     tee "$log" | show_progress &&
+    compile_packages "$python" &&
     "$python" -m pip install --disable-pip-version-check --quiet --no-build-isolation \
       --config-settings editable_mode=compat --editable ".$extra" >>"$log" 2>&1 || {
     tail -n 15 "$log" >&2
