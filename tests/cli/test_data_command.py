@@ -60,6 +60,27 @@ def test_blocking_findings_exit_1_and_show_rows_and_fix(run: Any, tmp_path: Path
     assert "not ready for training: empty_text, label_variant" in out
 
 
+def test_a_file_is_read_as_the_options_say_and_what_cannot_be_is_refused_with_what_can(
+    run: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("".join(f"第{n}次很好吃;好\n第{n}次很難吃;壞\n" for n in range(6)).encode("cp950"))
+    options = ("--format", "csv", "--encoding", "cp950", "--delimiter", "semicolon", "--no-quotes", "--no-header")
+    status, out, _ = run(path, *options, "--json", "--base-model", "none")
+    detected = json.loads(out)["detected"]
+    assert status == 0
+    assert [detected[name] for name in ("format", "encoding", "delimiter", "header")] == ["csv", "cp950", ";", False]
+    assert detected["reasons"]["encoding"] == "that was asked for"
+    status, _, said = run(path, "--delimiter", "tab")
+    assert status != 0
+    assert "there is not a tab in rows.csv" in said
+    assert "a semicolon" in said
+    status, _, said = run(path, "--encoding", "klingon")
+    assert status != 0
+    assert "--encoding: " in said
+    assert "'cp950'" in said
+
+
 def test_json_has_the_promised_keys(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(GOOD + "很好,\n", encoding="utf-8")
