@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from app.services.terminal import local_caller
 from app.db.repositories import experiments, tasks
 from app.db.session import open_database
 from app.domain.task import TaskState
 from app.services.audit_verification import CHUNK
 from app.services.auditing import AuditLog
 from app.services.secrets import load_audit_key
+from app.services.terminal import local_caller
 from app.settings import get_settings
 from tests.audit.events import past_the_triggers
 from tests.checkpoints import checkpointed_run
