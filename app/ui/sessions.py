@@ -48,8 +48,8 @@ class BrowserSession:
 class Sessions:
     """All sign-ins of this interface, safe to share among threads."""
 
-    def __init__(self, folder: Path, server: str, proxy_secret: str = "") -> None:
-        self._folder, self._server, self._proxy_secret = folder, server, proxy_secret
+    def __init__(self, folder: Path, server: str, proxy_secret: str | None = None) -> None:
+        self._folder, self._server, self._proxy_secret = folder, server, proxy_secret or ""
         self._lock = threading.Lock()
         self._open: dict[str, BrowserSession] = {}
         self._addresses: dict[str, str] = {}
