@@ -47,6 +47,9 @@ _MAGIC = {
     b"\x1f\x8b": (say("gzip-compressed"), say("give it by itself, or unpack it first: gunzip FILE")),
     b"\xd0\xcf\x11\xe0": (say("an old Excel workbook"), say("save the sheet as CSV UTF-8")),
     b"%PDF": (say("a PDF document"), say("give a file with one row for each example")),
+    b"\x89PNG": (say("a picture (PNG)"), say("give a file with one row for each example")),
+    b"\xff\xd8\xff": (say("a picture (JPEG)"), say("give a file with one row for each example")),
+    b"GIF89a": (say("a picture (GIF)"), say("give a file with one row for each example")),
 }
 
 

@@ -60,6 +60,8 @@ def test_a_character_cut_by_the_reading_window_is_not_damage(tmp_path: Path) -> 
         (b"  \n\n\t\n", "only white space"),
         (bytes(range(256)) * 40, "binary file"),
         (b"\0" * 1000, "binary file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "is a picture (PNG), not a text file"),
+        (b"\xff\xd8\xff\xe0" + bytes(64), "is a picture (JPEG)"),
         (b"PK\x03\x04rest of a workbook", "Excel workbook"),
         (b"\x1f\x8b\x08rest", "gzip"),
     ],

@@ -90,7 +90,7 @@ def test_a_decision_can_be_taken_back(visit: Visit) -> None:
     ("name", "content", "said"),
     [
         ("empty.csv", b"", "empty"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "picture"),
+        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "is a picture \\(PNG\\)"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(visit: Visit, name: str, content: bytes, said: str) -> None:

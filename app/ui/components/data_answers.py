@@ -59,6 +59,8 @@ def _send(
 
 def _show_task(visitor: Visitor, draft: Draft, asked: str, task: TaskView) -> None:
     t = visitor.t
+    if draft.can_try() and asked.startswith(ValidateForm.__name__):
+        st.button(t("Read it differently"), icon=":material/tune:", on_click=draft.try_out)
     if not task.status.is_final:
         st.fragment(_look, run_every=SECONDS_BETWEEN_LOOKS)(visitor, task.task_id)
         return
@@ -66,8 +68,6 @@ def _show_task(visitor: Visitor, draft: Draft, asked: str, task: TaskView) -> No
         show_failure(task.error.code, error_of_task(task.error).message, t)
     if isinstance(task.result, dict) and "findings" in task.result:
         show_findings([DatasetFinding.model_validate(one) for one in task.result["findings"]], t)
-    if draft.can_try():
-        st.button(t("Read it differently"), icon=":material/tune:", on_click=draft.try_out)
     if st.button(t("Check again"), icon=":material/refresh:"):
         draft.tasks.pop(asked)
         draft.keys.pop(asked, None)

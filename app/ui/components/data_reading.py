@@ -98,7 +98,7 @@ def choose_base_model(draft: Draft, t: Words) -> None:
     """Whose vocabulary the texts are held against: what it would cut off, what it cannot read."""
     options = [AUTO, *CATALOG, NO_MODEL]
     names = {
-        AUTO: t("{name}, as trainings do", name=ModelConfig().name),
+        AUTO: t("{name}, which trainings take by default", name=ModelConfig().name),
         NO_MODEL: t("none: do not check that"),
         **{name: f"{name} · {info.language}" for name, info in CATALOG.items()},
     }
