@@ -46,6 +46,16 @@ FAILURES = {
     "storage.full": N_("The disk is full."),
 }
 """By code, in plain words; of any other code the platform's own words are shown alone."""
+ADVICE = {
+    "run.loss_not_finite": N_("Lower the learning rate, or train in fp32."),
+    "run.out_of_memory": N_("Take a smaller batch or shorter texts."),
+    "run.failed": N_("The log says what went wrong."),
+    "run.lost": N_("Go on from the last checkpoint, or train again."),
+    "data.blocked": N_("Look at what was found in the data, and mend it there."),
+    "model.unusable": N_("Choose another base model; minilm needs no download."),
+    "storage.full": N_("Ask an administrator to free some space."),
+}
+"""By code, what to do, for languages that have no words for what the platform advises in this very case."""
 
 
 def show_state(state: TaskState, t: Words) -> None:
@@ -78,8 +88,11 @@ def show_failure(code: str, detail: str | None, t: Words, *, stopped: bool = Fal
     told, _, log = (detail or "").partition("\nits log ends:\n")
     reason, _, hint = told.partition(" (hint: ")
     (st.warning if stopped else st.error)(failure_in_words(code, reason, t), icon=STATES[TaskState.FAILURE][2])
-    if hint:
-        st.markdown(f":material/lightbulb: {plain(t.told(hint.removesuffix(')')))}")
+    advised = hint.removesuffix(")")
+    is_known = t.knows(advised) or code not in ADVICE
+    if advised:
+        st.markdown(f":material/lightbulb: {plain(t.told(advised) if is_known else t(ADVICE[code]))}")
     if reason and not stopped:
         with st.expander(t("What exactly happened")):
-            st.code(f"{code}: {reason}\n{log}".strip(), language=None, wrap_lines=True)
+            in_full = reason if is_known else f"{reason} ({advised})"
+            st.code(f"{code}: {in_full}\n{log}".strip(), language=None, wrap_lines=True)
