@@ -3,45 +3,28 @@
 What the lines mean (columns, quotes, header) belongs to `detection.py`.
 """
 
-import codecs
 import difflib
 import hashlib
 import io
-import re
-import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, cast
+from typing import TextIO, TypeVar, cast
 
+from app.data.encoding_choice import CHUNK_BYTES, Tally, choose_encoding, is_utf8, wide_encoding, with_mark
 from app.domain.data_reading import ASKED, AUTO
 from app.domain.data_report import MAX_ROWS_NAMED
 from app.domain.errors import DataUnreadable
-from app.domain.wording import say, words
+from app.domain.wording import say
 
 Item = TypeVar("Item")
-CHUNK_BYTES = 1 << 20
 OVERLONG = "\ufdd0"
 """A Unicode noncharacter, standing for a line too long to hold."""
 
-_WIDE_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
-    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
-)
-_MAX_LINE = 1 << 16
-MIN_SHARE_IN_WORDS = 0.8
-_HIGH = re.compile(rb"[\x80-\xff]")
-_HIGH_IN_WORD = re.compile(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])")
-_HIGH_RUN = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe](?=[\x81-\xfe])")
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
-_CP1252_HOLES = frozenset(b"\x81\x8d\x8f\x90\x9d")
 _HARMLESS = frozenset(b"\x01\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")
 """Control characters that text files have, separators among them."""
 
-_COMMON_CHINESE = frozenset("的一是不了我有在人這这很好也就,，。")
 _MAGIC = {
     b"PK\x03\x04": (say("a zip archive or an Excel workbook"), say("give it by itself")),
     b"\x1f\x8b": (say("gzip-compressed"), say("give it by itself, or unpack it first: gunzip FILE")),
@@ -104,39 +87,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _wide_encoding(head: bytes) -> tuple[str, str] | None:
-    """UTF-16 or UTF-32 with the reason, by its mark or, without one, by how the text reads; None for anything else."""
-    for mark, encoding, name in _WIDE_MARKS:
-        if head.startswith(mark):
-            return encoding, say("it starts with the byte order mark of {name}", name=name)
-    sample = head[: 1 << 16]
-    if b"\0" not in sample:
-        return None
-    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
-        text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
-        odd = sum(unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") and char not in "\t\n\r" for char in text)
-        if text and "\ufffd" not in text and "\n" in text and odd <= len(text) // 1000:
-            return encoding, say(
-                "it has no byte order mark, and reads as text in {encoding}", encoding=encoding.upper()
-            )
-    return None
-
-
-def _with_mark(encoding: str, head: bytes) -> str:
-    """The encoding that was asked for, as the file has it: with its byte order mark, or without."""
-    if encoding == "utf-8":
-        return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else encoding
-    if encoding == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        found = _wide_encoding(head)
-        return found[0] if found is not None else "utf-16-le"
-    return encoding
-
-
 def _check_is_text(path: Path, head: bytes, encoding: str = AUTO) -> None:
     for magic, (what, hint) in _MAGIC.items():
         if head.startswith(magic):
             raise DataUnreadable(say("{path} is {what}, not a text file", path=path, what=what), hint=hint)
-    if _wide_encoding(head) is not None or encoding == "utf-16":
+    if wide_encoding(head) is not None or encoding == "utf-16":
         return
     sample = head[:65536]
     control = sum(sample.count(byte) for byte in range(32) if byte not in _HARMLESS)
@@ -153,108 +108,6 @@ def _check_is_text(path: Path, head: bytes, encoding: str = AUTO) -> None:
         )
 
 
-def _chinese_encoding(sample: bytes) -> str | None:
-    """The legacy Chinese encoding under which `sample` reads as everyday Chinese, or None.
-
-    Both families decode most byte pairs; only the right one yields the characters that fill every Chinese text, and
-    hardly ever a letter of another kind.
-    """
-    scores = {}
-    for encoding in ("cp950", "gb18030"):
-        text = sample.decode(encoding, "replace")
-        if text.count("\ufffd") <= len(text) // 200:
-            wide = [c for c in text if ord(c) > 127]
-            scores[encoding] = sum(c in _COMMON_CHINESE for c in wide) / max(1, len(wide))
-    best = max(scores, key=lambda name: scores[name], default=None)
-    return best if best is not None and scores[best] > 0.05 else None
-
-
-def _legacy_encoding(num_bad: int, holes: bool, bad_lines: bytes) -> tuple[str, str]:
-    start = say("1 byte is not UTF-8" if num_bad == 1 else "{count:,} bytes are not UTF-8", count=num_bad)
-    pairs = len(_HIGH_RUN.findall(bad_lines)) >= max(1, len(_HIGH.findall(bad_lines)) // 4)
-    if pairs and (chinese := _chinese_encoding(bad_lines)):
-        return chinese, say("{bytes}, and they read as Chinese in {encoding}", bytes=start, encoding=chinese)
-    if holes:
-        nothing = words("{bytes}, and some mean nothing in Windows-1252 either, so it is read as latin-1")
-        return "latin-1", say(nothing, bytes=start)
-    return "cp1252", say("{bytes}, so it is read as Windows-1252 (cp1252)", bytes=start)
-
-
-@dataclass
-class _Tally:
-    """What is counted while a file's bytes go by; `bad_lines` are lines that are not UTF-8, for a closer look."""
-
-    num_bad: int = 0
-    num_wide: int = 0
-    holes: bool = False
-    has_quotes: bool = False
-    bad_lines: bytearray = field(default_factory=bytearray)
-    bad_numbers: list[int] = field(default_factory=list)
-    num_lines: int = 0
-    _decoder: Any = field(default_factory=lambda: codecs.getincrementaldecoder("utf-8")("surrogateescape"))
-    _rest: bytes = b""
-
-    def add(self, chunk: bytes, *, final: bool = False) -> None:
-        """Count `chunk`, which goes on where the last one ended."""
-        self.has_quotes = self.has_quotes or b'"' in chunk
-        text = self._decoder.decode(chunk, final)
-        bad = 0
-        if not text.isascii():
-            bad = len(_UNDECODABLE.findall(text))
-            self.num_bad += bad
-            self.num_wide += max(0, len(chunk) - len(text))
-            self.holes = self.holes or bool(bad and _CP1252_HOLES & set(chunk))
-        if bad and len(self.bad_lines) < CHUNK_BYTES:
-            self._look_at_lines(self._rest + chunk)
-        self.num_lines += chunk.count(b"\n")
-        self._rest = chunk[chunk.rfind(b"\n") + 1 :][-_MAX_LINE:]
-
-    def _look_at_lines(self, chunk: bytes) -> None:
-        for number, line in enumerate(chunk.split(b"\n"), self.num_lines + 1):
-            if not line.isascii() and not _is_utf8(line):
-                self.bad_lines += line[:_MAX_LINE] + b"\n"
-                self.bad_numbers.append(number)
-                if len(self.bad_lines) >= CHUNK_BYTES:
-                    return
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _choose_encoding(head: bytes, tally: _Tally) -> tuple[str, str, str, str | None]:
-    """Encoding, errors as for `bytes.decode`, reason, and the encoding of the lines that are not in the first."""
-    if wide := _wide_encoding(head):
-        return wide[0], "replace", wide[1], None
-    mark = head.startswith(codecs.BOM_UTF8)
-    if tally.num_bad == 0:
-        if mark:
-            return "utf-8-sig", "strict", say("it starts with the byte order mark of {name}", name="UTF-8"), None
-        return "utf-8", "strict", say("every byte of it is valid UTF-8"), None
-    is_mixed = mark or tally.num_wide > tally.num_bad
-    holes = bool(_CP1252_HOLES & set(tally.bad_lines)) if is_mixed else tally.holes
-    other, reason = _legacy_encoding(tally.num_bad, holes, bytes(tally.bad_lines))
-    if not is_mixed:
-        return other, "replace", reason, None
-    if other in ("cp950", "gb18030") or not _is_damage(bytes(tally.bad_lines)):
-        lines = ", ".join(map(str, tally.bad_numbers[:5])) + (", ..." if len(tally.bad_numbers) > 5 else "")
-        mixed = say("it is UTF-8, but for lines in {encoding}, read so: {lines}", encoding=other, lines=lines)
-        return "utf-8", "replace", mixed, other
-    damaged = say("it is UTF-8 but for damaged bytes ({count:,}), shown as U+FFFD", count=tally.num_bad)
-    return "utf-8", "replace", damaged, None
-
-
-def _is_damage(bad_lines: bytes) -> bool:
-    """Whether lines are damaged UTF-8 rather than Windows-1252, whose letters beyond ASCII stand in words of ASCII."""
-    if any(ord(char) > 127 and char != "\ufffd" for char in bad_lines.decode(errors="replace")):
-        return True
-    return len(_HIGH_IN_WORD.findall(bad_lines)) < MIN_SHARE_IN_WORDS * len(_HIGH.findall(bad_lines))
-
-
 def survey(path: Path, *, may_be_blank: bool = False, encoding: str = AUTO) -> Survey:
     """Read `path` once in pieces: its sha256, whether it is text, and in which encoding where none is given.
 
@@ -262,7 +115,7 @@ def survey(path: Path, *, may_be_blank: bool = False, encoding: str = AUTO) -> S
     """
     check_readable(path, may_be_empty=may_be_blank)
     digest = hashlib.sha256()
-    head, num_bytes, tally = b"", 0, _Tally()
+    head, num_bytes, tally = b"", 0, Tally()
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
@@ -283,8 +136,8 @@ def survey(path: Path, *, may_be_blank: bool = False, encoding: str = AUTO) -> S
             say("{path} has only white space", path=path), hint="write one row for each example, text and label"
         )
     if encoding != AUTO:
-        return Survey(digest.hexdigest(), _with_mark(encoding, head), "replace", ASKED, tally.has_quotes, tally.num_bad)
-    encoding, errors, reason, other = _choose_encoding(head, tally)
+        return Survey(digest.hexdigest(), with_mark(encoding, head), "replace", ASKED, tally.has_quotes, tally.num_bad)
+    encoding, errors, reason, other = choose_encoding(head, tally)
     other_lines = tuple(tally.bad_numbers[:MAX_ROWS_NAMED]) if other else ()
     return Survey(digest.hexdigest(), encoding, errors, reason, tally.has_quotes, tally.num_bad, other, other_lines)
 
@@ -319,7 +172,7 @@ class _MixedText(io.TextIOBase):
         """The next line, or at most `size` characters of it; longer ones are decoded in pieces."""
         if not self._rest:
             line = self._file.readline(4 * size if size >= 0 else -1)
-            if _is_utf8(line):
+            if is_utf8(line):
                 self._rest = line.decode()
             else:
                 self._rest = line.decode(self._other, "replace")
