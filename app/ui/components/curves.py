@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
 from app.ui.words import Words
@@ -60,7 +61,8 @@ def show_plot(plot: Plot, t: Words, key: str) -> None:
         encoding["color"] = alt.Color("name:N", legend=legend, sort=names)
         encoding["strokeDash"] = alt.StrokeDash("name:N", legend=legend, sort=names)
     mark: dict[str, Any] = {"point": {"size": 30}} if len(rows) <= 60 else {}
-    chart = alt.Chart(alt.Data(values=rows)).mark_line(**mark).encode(**encoding).properties(height=230)
+    # As a frame the points travel beside the plot; as values altair checks each of them against its schema.
+    chart = alt.Chart(pd.DataFrame(rows)).mark_line(**mark).encode(**encoding).properties(height=230)
     st.altair_chart(chart, width="stretch", key=key, alt=f"{plot.title}: {', '.join(names)}")
 
 
