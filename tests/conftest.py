@@ -51,7 +51,8 @@ def isolated_installation(
     """
     from app.settings import get_settings
 
-    ours, others = "DATABASE_URL REDIS_URL FINETUNE_SERVER SERVE_PORT", "COLUMNS PIP_USER MAKEFLAGS MAKELEVEL MFLAGS"
+    ours = "DATABASE_URL REDIS_URL FINETUNE_SERVER SERVE_PORT INFERENCE_URL"
+    others = "COLUMNS PIP_USER MAKEFLAGS MAKELEVEL MFLAGS"
     for name in (*ours.split(), *others.split()):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RESULTS_DIR", str(tmp_path / "results"))

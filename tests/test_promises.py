@@ -147,7 +147,10 @@ SERVICES = {"app.inference_api": (None,), "app.main": ()}
 
 ENDPOINTS = {
     ("app.inference_api", "post", "/predict"): DELIVERED,
+    ("app.inference_api", "post", "/explain"): DELIVERED,
     ("app.inference_api", "get", "/health"): DELIVERED,
+    ("app.main", "post", "/predict"): DELIVERED,
+    ("app.main", "post", "/explain"): DELIVERED,
     ("app.main", "post", "/login"): DELIVERED,
     ("app.main", "post", "/train"): DELIVERED,
     ("app.main", "get", "/task/{task_id}"): DELIVERED,
