@@ -14,13 +14,11 @@ from app.ui.words import Words
 def show_plan(found: Mapping[str, Any], t: Words, before: Mapping[str, Any] | None = None) -> None:
     """Time, memory and steps, against those of another plan where one is given; then each choice with its reason."""
     old = before or {}
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True, gap="medium"):
         _number(t("Time"), found, old, "estimated_seconds", t.duration)
-        _number(t("Steps"), found, old, "total_steps", t.number)
-    with right:
         _number(t("Memory"), found, old, "estimated_memory_bytes", t.size)
-        st.metric(t("Runs on"), str(found.get("device") or "–").upper())
+        _number(t("Steps"), found, old, "total_steps", t.number)
+        st.metric(t("Runs on"), str(found.get("device") or "–").upper(), width="content")
     decisions = found.get("decisions") or []
     if decisions:
         with st.expander(t("What was chosen for you, and why"), icon=":material/tune:"):
@@ -42,7 +40,7 @@ def _number(label: str, found: Mapping[str, Any], old: Mapping[str, Any], name: 
     change = None
     if isinstance(earlier, int | float) and earlier and words(value) != words(earlier):
         change = f"{'+' if value > earlier else '−'}{words(abs(value - earlier))}"
-    st.metric(label, words(value), delta=change, delta_color="off")
+    st.metric(label, words(value), delta=change, delta_color="off", width="content")
 
 
 def _short(value: Any) -> str:
