@@ -119,7 +119,7 @@ class Server:
             "MAX_QUEUED": "1000000",
             "OMP_NUM_THREADS": "1",
         }
-        self._password = secrets.token_urlsafe(16)
+        self.password = secrets.token_urlsafe(16)
 
     def finetune(self, *words: str, typed: str = "") -> None:
         """Run a command of the installation."""
@@ -129,7 +129,7 @@ class Server:
     @contextmanager
     def running(self) -> Iterator[httpx.Client]:
         """A client that is signed in as an administrator."""
-        self.finetune("users", "create", "ada", "--role", "admin", "--password-stdin", typed=self._password)
+        self.finetune("users", "create", "ada", "--role", "admin", "--password-stdin", typed=self.password)
         begun = time.perf_counter()
         command = [sys.executable, "-m", "app.cli", "start", "--workers", "0"]
         with subprocess.Popen(
@@ -142,7 +142,7 @@ class Server:
                     time.sleep(0.02)
                 self.seconds_in_all = time.perf_counter() - begun
                 self.seconds_to_start = time.time() - self.api_process().create_time()
-                answer = httpx.post(f"{self.url}/login", json={"username": "ada", "password": self._password}).json()
+                answer = httpx.post(f"{self.url}/login", json={"username": "ada", "password": self.password}).json()
                 self.token = answer["access_token"]
                 headers = {"Authorization": f"Bearer {self.token}"}
                 with httpx.Client(base_url=self.url, headers=headers, timeout=60) as client:
