@@ -77,6 +77,12 @@ class Person:
         """The button of a name."""
         return self.page.get_by_role("button", name=self.t(label), exact=True)
 
+    def type(self, field: "Locator", text: str) -> None:
+        """Type into a field of a page at rest, and leave it: while a page is drawn, its fields change."""
+        self.rest()
+        field.fill(text)
+        field.press("Tab")
+
     def field(self, label: str, role: Literal["textbox", "spinbutton"] = "textbox") -> "Locator":
         """The field of a name."""
         return self.page.get_by_role(role, name=self.t(label), exact=True)

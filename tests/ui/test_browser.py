@@ -118,16 +118,13 @@ def test_nothing_typed_is_lost_when_the_sign_in_ends_in_the_middle_of_a_form(
 ) -> None:
     with person(browser, platform, tmp_path) as grace:
         grace.sign_in("grace", f"/train?data={data}")
-        grace.field("Name").fill("long-thought-about")
-        grace.field("Name").press("Tab")
+        grace.type(grace.field("Name"), "long-thought-about")
         grace.page.get_by_text("experiment_name: long-thought-about").first.wait_for()
         with signed_in(platform, "grace") as client:
             for session in client.me.sessions():
                 if not session.current:
                     client.me.end_session(session.id)
-        field = steps_of(grace)
-        field.fill("7")
-        field.press("Tab")
+        grace.type(steps_of(grace), "7")
         grace.sees("Your sign-in has ended. What you typed is still here.")
         grace.as_it_is("15-sign-in-has-ended")
         with grace.context.expect_page() as opened:
@@ -147,8 +144,7 @@ def test_a_double_click_starts_one_run_and_its_page_outlives_the_api(
 ) -> None:
     with person(browser, platform, tmp_path) as grace, signed_in(platform, "grace") as client:
         grace.sign_in("grace", f"/train?data={data}")
-        grace.field("Name").fill("once")
-        grace.field("Name").press("Tab")
+        grace.type(grace.field("Name"), "once")
         grace.page.get_by_text("experiment_name: once").first.wait_for()
         grace.button("Start training").dblclick()
         grace.page.wait_for_url("**/tasks?task=*")
