@@ -143,7 +143,7 @@ class Tour:
         self._rest()
         path = self._folder / f"{name}.png"
         self._page.mouse.move(WIDTH - 1, HEIGHT - 1)
-        self._page.screenshot(path=path, animations="disabled")
+        self._page.screenshot(path=path)
         with Image.open(path) as image:
             small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
