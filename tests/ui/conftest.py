@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
 
 Visit = Callable[..., "AppTest"]
-SECONDS = 30
+SECONDS = 180
 
 
 def _one_page(path: str) -> None:
