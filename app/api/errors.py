@@ -121,8 +121,6 @@ def problem(
     )
     optional = ("hint", "errors", "findings", "choices")
     content = body.model_dump(mode="json", exclude={name for name in optional if not getattr(body, name)})
-    if "said" in content:
-        content["said"] = content.pop("said")  # last: people read what is before it
     return JSONResponse(content, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 

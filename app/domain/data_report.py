@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from app.domain.wording import Worded
+from app.domain.wording import SAID, Sentence, Worded
 
 FindingCode = Literal[
     "unreadable_row",
@@ -61,6 +61,7 @@ class Detected(Worded):
     reasons: dict[str, str] = Field(default_factory=dict)
     other_lines: list[int] = Field(default_factory=list, max_length=MAX_ROWS_NAMED)
     preview: list[PreviewRow] = Field(default_factory=list)
+    said: dict[str, Sentence] = SAID
 
     def because(self, reasons: Mapping[str, str], **more: Any) -> "Detected":
         """The same with more reasons, and what they are for."""
@@ -80,6 +81,7 @@ class Finding(Worded):
     count: int
     rows: list[int] = Field(default_factory=list, max_length=MAX_ROWS_NAMED)
     examples: list[str] = Field(default_factory=list)
+    said: dict[str, Sentence] = SAID
 
 
 class ValidationReport(BaseModel):

@@ -7,8 +7,6 @@ What an error means for HTTP or for an exit status is decided at the edges (`app
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.domain.wording import say
-
 
 class PlatformError(Exception):
     """Base of everything the platform raises on purpose.
@@ -48,6 +46,8 @@ class ConfigError(InvalidInput):
     @classmethod
     def at(cls, key: str, what: str, hint: str) -> "ConfigError":
         """One setting, by its dotted key, that does not go with the others."""
+        from app.domain.wording import say  # pydantic would slow down the start of every command
+
         error = cls(say("{key}: {what}", key=key, what=what), hint=hint)
         error.places = [("/" + key.replace(".", "/"), what)]
         return error

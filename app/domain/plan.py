@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.errors import ConfigError
 from app.domain.train_config import AUTO, TrainConfig
-from app.domain.wording import Worded, say
+from app.domain.wording import SAID, Sentence, Worded, say
 
 
 class _Value(BaseModel):
@@ -69,6 +69,7 @@ class Decision(_Value, Worded):
     key: str
     value: Any
     reason: str
+    said: dict[str, Sentence] = SAID
 
 
 class TrainingPlan(_Value):

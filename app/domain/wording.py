@@ -94,19 +94,24 @@ def made_of(text: str) -> Sentence | None:
     return text.sentence if isinstance(text, Said) and text.has_places else None
 
 
-class Worded(BaseModel):
-    """A record with sentences in it: `said` has what each was made of, by its place (`message`, `reasons.format`)."""
+SAID: Any = Field(
+    default_factory=dict,
+    exclude_if=lambda said: not said,
+    description="by place (`message`, `warnings.0`): what its sentence was made of, to say it in another language; "
+    "one without numbers or names in it is not here",
+)
 
-    said: dict[str, Sentence] = Field(
-        default_factory=dict,
-        exclude_if=lambda said: not said,
-        description="by place (`message`, `warnings.0`): what its sentence was made of, to say it in another language; "
-        "one without numbers or names in it is not here",
-    )
+
+class Worded(BaseModel):
+    """A record with sentences in it: `said` has what each was made of, by its place (`message`, `reasons.format`).
+
+    Whatever is one declares `said: dict[str, Sentence] = SAID` as its last field, so that people read it last.
+    """
 
     def told(self, place: str) -> Said:
         """The sentence at a place, for a sentence around it."""
-        return Said.of(getattr(self, place), self.said.get(place))
+        said: Mapping[str, Sentence] = self.__dict__["said"]
+        return Said.of(getattr(self, place), said.get(place))
 
     @model_validator(mode="before")
     @classmethod

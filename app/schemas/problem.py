@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from app.domain.wording import Worded
+from app.domain.wording import SAID, Sentence, Worded
 from app.schemas.datasets import DatasetFinding
 
 
@@ -11,6 +11,7 @@ class ProblemPlace(Worded):
 
     pointer: str
     detail: str
+    said: dict[str, Sentence] = SAID
 
 
 class Problem(Worded):
@@ -47,3 +48,4 @@ class Problem(Worded):
     choices: list[str] = Field(
         default_factory=list, description="of `data.ambiguous_columns`: which columns could be it"
     )
+    said: dict[str, Sentence] = SAID

@@ -7,7 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from app.domain.train_config import TrainConfig
-from app.domain.wording import Worded
+from app.domain.wording import SAID, Sentence, Worded
 from app.schemas.problem import ProblemPlace
 
 _EXAMPLE: dict[str, Any] = {
@@ -54,3 +54,4 @@ class ConfigCheck(Worded):
     config: TrainConfig | None = Field(description="with every default filled in; null where it is not valid")
     problems: list[ProblemPlace]
     warnings: list[str] = Field(description="settings that were given and can have no effect")
+    said: dict[str, Sentence] = SAID

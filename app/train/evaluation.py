@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from app.domain.wording import Said, Worded, say
+from app.domain.wording import SAID, Said, Sentence, Worded, say
 from app.train.calibration import Calibration
 from app.train.intervals import Interval
 from app.train.slices import Slice
@@ -64,6 +64,7 @@ class Headline(_Value, Worded):
     verdict: str
     weakest: str
     next: str
+    said: dict[str, Sentence] = SAID
 
     @property
     def sentence(self) -> Said:

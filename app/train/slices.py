@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict
 
 from app.data.languages import language_of
-from app.domain.wording import Worded, say
+from app.domain.wording import SAID, Sentence, Worded, say
 from app.train.intervals import Interval, wilson
 from app.train.metrics import Integers
 
@@ -26,6 +26,7 @@ class Slice(Worded):
     rows: int
     accuracy: float
     accuracy_ci95: Interval
+    said: dict[str, Sentence] = SAID
 
 
 def _slice(kind: Literal["length", "label", "language"], name: str, right: Bools) -> Slice:

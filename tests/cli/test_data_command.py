@@ -94,7 +94,7 @@ def test_json_has_the_promised_keys(run: Any, tmp_path: Path) -> None:
     promised = {"format", "encoding", "delimiter", "header", "text_column", "label_column"}
     assert promised <= set(document["detected"])
     (finding,) = document["findings"]
-    assert list(finding) == ["code", "severity", "message", "cost", "fix", "count", "rows", "examples"]
+    assert list(finding) == ["code", "severity", "message", "cost", "fix", "count", "rows", "examples", "said"]
     assert (finding["code"], finding["rows"], finding["examples"]) == ("missing_label", [7], ["很好"])
 
 
