@@ -247,7 +247,7 @@ def test_an_estimate_is_made_by_a_worker_and_says_what_it_takes(
     choice = {"key": "model.max_length", "value": 64, "reason": "99 % of texts have up to <b>60</b> tokens"}
     finish_plan(api_server, task_id, {**found, "decisions": [choice]})
     page.run()
-    assert [metric.value for metric in page.metric] == ["90 seconds", "34", "1.2 GB", "CPU"]
+    assert [metric.value for metric in page.metric] == ["90 seconds", "1.2 GB", "34", "CPU"]
     assert "**Longest text** · 64" in said(page)
     assert choice["reason"] in said(page)
     widget(page, "LoRA rank").set_value("64").run()
