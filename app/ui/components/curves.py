@@ -13,6 +13,7 @@ import streamlit as st
 from app.ui.words import Words
 
 Row = dict[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,17 @@ def show_numbers(plots: Sequence[Plot], t: Words, key: str, filename: str) -> No
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:
-    """Rows of the same keys as CSV in UTF-8."""
+    """Rows of the same keys as CSV in UTF-8, for spreadsheets: with the mark they know it by, and without formulas."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, with the sign before it that says it is none."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _rows(plot: Plot) -> list[Row]:
