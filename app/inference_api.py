@@ -10,6 +10,7 @@ import logging
 import socket
 import sys
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -27,8 +28,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from app.api import denials, errors, middleware, threads
 from app.api.dependencies import CurrentUser, PlatformDep, Public, Requires
 from app.auth.permissions import Permission
-from app.domain.errors import PlatformError, ServiceUnavailable
+from app.domain.errors import PlatformError, ServiceUnavailable, TooManyRequests
 from app.domain.task import TaskKind
+from app.domain.wording import say
 from app.runs.directory import RunDirectory
 from app.schemas.inference import (
     ExplainResponse,
@@ -58,6 +60,9 @@ MAX_BODY_BYTES = 16_000_000
 MAX_TRIED_BYTES = 262_144
 """Of a request to the service of an installation, as of the API."""
 MAX_HEAD_BYTES = 32_768
+MAX_OF_ONE = 4
+"""Questions of one account at once: an explanation is a hundred passes, and others ask, too."""
+SECONDS_TO_WAIT = 2.0
 
 
 # ---- one run, for whoever asks on this machine ----
@@ -141,6 +146,31 @@ async def _model(request: Request, platform: PlatformDep, principal: CurrentUser
 Model = Annotated[Ready, Depends(_model)]
 
 
+async def _turn(request: Request, principal: CurrentUser) -> AsyncIterator[None]:
+    """One of the few questions that are answered for one account at once; TooManyRequests beyond."""
+    asking: Counter[str] = request.app.state.asking
+    if asking[principal.username] >= MAX_OF_ONE:
+        raise TooManyRequests(
+            say(
+                "{most_of_one} requests of {username} are being worked on",
+                most_of_one=MAX_OF_ONE,
+                username=principal.username,
+            ),
+            retry_after_seconds=SECONDS_TO_WAIT,
+            hint="wait for their answers",
+        )
+    asking[principal.username] += 1
+    try:
+        yield
+    finally:
+        asking[principal.username] -= 1
+        if not asking[principal.username]:
+            del asking[principal.username]
+
+
+_ONE_OF_FEW = [*_READ, Depends(_turn)]
+
+
 @router.get("/health", dependencies=[Depends(Public())])
 async def show_health(request: Request) -> ShelfResponse:
     """The process answers."""
@@ -154,13 +184,13 @@ async def show_readiness(request: Request, platform: PlatformDep) -> ShelfRespon
     return await show_health(request)
 
 
-@router.post("/predict", dependencies=_READ)
+@router.post("/predict", dependencies=_ONE_OF_FEW)
 async def predict(body: RunText, model: Model) -> PredictResponse:
     """Classify one text with a finished run."""
     return await model.predict(body.text)
 
 
-@router.post("/explain", dependencies=_READ)
+@router.post("/explain", dependencies=_ONE_OF_FEW)
 async def explain(body: RunText, model: Model) -> ExplainResponse:
     """Estimate which words of one text mattered for a finished run's answer."""
     return await model.explain(body.text)
@@ -179,6 +209,7 @@ def create_platform_app(platform: Platform, load: Callable[[RunDirectory], Ready
     app.state.platform = platform
     app.state.quick_threads = CapacityLimiter(threads.AT_ONCE)
     app.state.readiness = ReadinessProbe()
+    app.state.asking = Counter()
     app.state.shelf = Shelf(load, platform.settings.serve_models)
     errors.install(app, denials.record)
     app.include_router(router)

@@ -3,10 +3,13 @@
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -14,10 +17,11 @@ from app.client import Client
 from app.client.audit import AuditFilter
 from app.client.retrying import NEVER
 from app.domain.errors import Conflict, NotFound, ServiceUnavailable, StorageError, Unauthenticated
-from app.inference_api import create_platform_app
+from app.inference_api import MAX_OF_ONE, create_platform_app
 from app.runs.directory import RunDirectory
-from app.schemas.inference import MAX_TRIED_CHARACTERS
+from app.schemas.inference import MAX_TRIED_CHARACTERS, PredictResponse
 from app.services.inference import InferenceService
+from app.serving.answers import Ready
 from app.serving.predictor import Predictor
 from tests.api_runs import Runs
 from tests.api_server import PASSWORD, ApiServer
@@ -143,6 +147,46 @@ def test_without_the_service_the_api_says_so_and_when_to_ask_again(
             assert url.rpartition(":")[2] not in answer.text, "an address is the operator's business"
         api_server.app.state.inference = InferenceService(service)
         assert ask(api_server.address, "/predict", token_of(ada)).status_code == 200
+
+
+def test_one_account_asks_a_few_questions_at_once_and_others_are_answered_meanwhile(
+    api_server: ApiServer, serve: Callable[[Any], str], finished_run: RunDirectory
+) -> None:
+    free, asked = threading.Event(), threading.Semaphore(0)
+
+    class Slow:
+        """A model that thinks until it is let go on."""
+
+        async def predict(self, text: str) -> PredictResponse:
+            asked.release()
+            await anyio.to_thread.run_sync(free.wait)
+            raise Conflict("it has thought enough")
+
+    app = create_platform_app(api_server.platform, lambda _run: cast("Ready", Slow()))
+    address = serve(app)
+    runs = Runs(api_server.platform)
+    api_server.account("admin")
+    for username in ("ada", "bob"):
+        api_server.account("user", username)
+        made = runs.add(f"of-{username}-001", owner=username)
+        shutil.copy(finished_run.receipt, made.directory.receipt)
+    with (
+        ThreadPoolExecutor(MAX_OF_ONE + 1) as threads,
+        closing(signed_in(api_server, "ada")) as ada,
+        closing(signed_in(api_server, "bob")) as bob,
+    ):
+        token = token_of(ada)
+        waiting = [threads.submit(ask, address, "/predict", token, "of-ada-001") for _ in range(MAX_OF_ONE)]
+        for _ in waiting:
+            assert asked.acquire(timeout=60)
+        refused = ask(address, "/explain", token, "of-ada-001")
+        assert (refused.status_code, refused.json()["code"]) == (429, "limit.reached")
+        assert float(refused.headers["retry-after"]) > 0
+        other = threads.submit(ask, address, "/predict", token_of(bob), "of-bob-001")
+        assert asked.acquire(timeout=60)
+        free.set()
+        assert [one.result().status_code for one in (*waiting, other)] == [409] * (MAX_OF_ONE + 1)
+        assert ask(address, "/predict", token, "of-ada-001").status_code == 409
 
 
 def test_a_wrong_question_is_refused_by_either(api_server: ApiServer, service: str) -> None:

@@ -15,7 +15,7 @@ from app.services.inference import InferenceService, Question, Refused, finished
 
 router = APIRouter(tags=["inference"], dependencies=[Depends(Requires(Permission.EXPERIMENT_READ))])
 Answer = TypeVar("Answer", bound=BaseModel)
-_PROBLEMS = problems(400, 401, 403, 404, 409, 413, 422, 500, 503)
+_PROBLEMS = problems(400, 401, 403, 404, 409, 413, 422, 429, 500, 503)
 
 
 @router.post("/predict", operation_id="predict", response_model=PredictResponse, responses=_PROBLEMS)
