@@ -210,7 +210,7 @@ def _announce(log: "PlatformLog", settings: "Settings", addresses: dict[str, str
         lines += [
             "There is no account yet. Make the first administrator, in another terminal:",
             f"  {program} users create admin --role admin --password-stdin",
-            "or from elsewhere: POST /setup, with the code that the API shows above.",
+            f"or in a browser, with the code that the API shows above: {addresses['UI']}/setup",
         ]
     for line in [*lines, "Ctrl-C stops everything.", ""]:
         log.show(line)
