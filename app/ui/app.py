@@ -21,6 +21,7 @@ from streamlit.starlette import App
 from app.settings import Settings, get_settings
 from app.ui import context
 from app.ui.gate import Gate
+from app.ui.page_language import PageLanguage
 from app.ui.sessions import Sessions
 from app.ui.sign_in import SignInPages
 from app.ui.uploads import Uploads
@@ -40,21 +41,24 @@ def create_app(settings: Settings) -> App:
     app = App(
         SCRIPT,
         routes=[*pages.routes(), Route("/healthz", _answer)],
-        middleware=[
-            Middleware(
-                Gate,
-                sessions=sessions,
-                allowed_hosts=settings.allowed_hosts,
-                trusted_proxies=settings.trusted_proxies,
-            ),
-            Middleware(Uploads, folder=settings.results_dir / "ui" / "files", max_bytes=settings.max_upload_bytes),
-        ],
+        middleware=in_front(settings, sessions),
         on_script_error=_note,
     )
     # The application knows now where its config.toml is.
     config.get_config_options(force_reparse=True)
     config.set_option("server.maxUploadSize", max(1, settings.max_upload_bytes // 2**20))
     return app
+
+
+def in_front(settings: Settings, sessions: Sessions) -> list[Middleware]:
+    """What each request passes before Streamlit sees it, and each answer after."""
+    return [
+        Middleware(
+            Gate, sessions=sessions, allowed_hosts=settings.allowed_hosts, trusted_proxies=settings.trusted_proxies
+        ),
+        Middleware(PageLanguage),
+        Middleware(Uploads, folder=settings.results_dir / "ui" / "files", max_bytes=settings.max_upload_bytes),
+    ]
 
 
 async def _answer(_request: Request) -> PlainTextResponse:

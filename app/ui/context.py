@@ -8,19 +8,24 @@ from app.client.client import Client
 from app.domain.errors import Unauthenticated
 from app.schemas.users import Me
 from app.ui.gate import COOKIE, LANGUAGE_COOKIE
-from app.ui.sessions import Sessions
-from app.ui.words import LANGUAGES, Words, best_language
+from app.ui.sessions import BrowserSession, Sessions
+from app.ui.words import Words, language_of
 
 _installed: list[Sessions] = []
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Whoever looks at a page; `client` speaks for them, `t` is their language."""
+    """Whoever looks at a page, and their language; `session_id` is that of their browser."""
 
     me: Me
-    client: Client
+    session_id: str
     t: Words
+
+    @property
+    def client(self) -> Client:
+        """Speaks for them; Unauthenticated where the sign-in has ended since, as parts of pages outlive it."""
+        return _found(self.session_id).client
 
     def may(self, permission: str) -> bool:
         """Whether the account's role holds a permission."""
@@ -39,17 +44,21 @@ def session_id() -> str | None:
 
 def words() -> Words:
     """The language somebody chose, or the best for the browser."""
-    chosen = st.context.cookies.get(LANGUAGE_COOKIE)
-    language = chosen if chosen in LANGUAGES else best_language([st.context.locale or ""])
-    return Words(language, st.context.timezone)
+    accepted = st.context.headers.get("Accept-Language") or st.context.locale or ""
+    return Words(language_of(st.context.cookies.get(LANGUAGE_COOKIE), accepted), st.context.timezone)
 
 
 def visitor() -> Visitor:
     """Whoever looks at this page; Unauthenticated where the sign-in has ended."""
-    found = _installed[0].find(session_id()) if _installed else None
+    known = session_id()
+    return Visitor(_found(known).client.me.show(), known or "", words())
+
+
+def _found(known: str | None) -> BrowserSession:
+    found = _installed[0].find(known) if _installed else None
     if found is None:
         raise Unauthenticated("you are signed out")
-    return Visitor(found.client.me.show(), found.client, words())
+    return found
 
 
 def show_fault() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -64,9 +65,10 @@ def navigation(visitor: Visitor) -> StreamlitPage:
         ]
         for section, places in SECTIONS.items()
     }
+    page = st.navigation({section: found for section, found in offered.items() if found})
     with st.sidebar:
-        _about(visitor)
-    return st.navigation({section: found for section, found in offered.items() if found})
+        _about(visitor, page.url_path)
+    return page
 
 
 def _draw(place: Place, visitor: Visitor) -> None:
@@ -74,11 +76,13 @@ def _draw(place: Place, visitor: Visitor) -> None:
         place.draw(visitor)
 
 
-def _about(visitor: Visitor) -> None:
-    """Who is signed in, the other languages, the way out."""
+def _about(visitor: Visitor, path: str) -> None:
+    """Who is signed in, the other languages on this page, the way out."""
     t = visitor.t
+    query = urlencode([(name, one) for name in st.query_params for one in st.query_params.get_all(name)])
+    here = quote(f"/{path}" + (f"?{query}" if query else ""), safe="/")
     others = " · ".join(
-        f'<a href="/language/{code}?next=/" lang="{code.replace("_", "-")}">{escape(name)}</a>'
+        f'<a href="/language/{code}?next={here}" lang="{code.replace("_", "-")}">{escape(name)}</a>'
         for code, name in LANGUAGES.items()
         if code != t.language
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +17,7 @@ from app.schemas.auth import TokenResponse
 from app.ui.components.problem_words import in_words
 from app.ui.gate import COOKIE, LANGUAGE_COOKIE, SIGN_IN
 from app.ui.sessions import SECONDS_KEPT, Sessions
-from app.ui.words import LANGUAGES, N_, Words, best_language
+from app.ui.words import LANGUAGES, N_, Words, language_of
 
 _PAGES = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
 _CONTENT = (
@@ -56,13 +57,15 @@ class SignInPages:
         """Try name and password; the cookie and the page one came for, or the form with the reason."""
         form = await _form(request)
         username, password = form.get("username", ""), form.get("password", "")
+        typed = {"username": username, "next": form.get("next", "")}
         if not username or not password:
-            return self._page(request, "sign-in", 422, fault=N_("Fill in both fields."), username=username)
+            return self._page(request, "sign-in", 422, fault=N_("Fill in both fields."), **typed)
         try:
             answer = await run_in_threadpool(self._login, request, username, password)
         except PlatformError as error:
-            return self._page(request, "sign-in", _status(error), fault=error, username=username)
-        session_id = self._sessions.begin(username, lasting(answer), request.cookies.get(COOKIE))
+            return self._page(request, "sign-in", _status(error), fault=error, **typed)
+        begun = (username, lasting(answer), request.cookies.get(COOKIE))
+        session_id = await run_in_threadpool(self._sessions.begin, *begun)
         response = RedirectResponse(_next(form.get("next", "")), 303)
         response.set_cookie(
             COOKIE, session_id, max_age=SECONDS_KEPT, httponly=True, samesite="lax", secure=self._secure
@@ -105,7 +108,7 @@ class SignInPages:
     async def choose_language(self, request: Request) -> Response:
         """Remember a language and go back."""
         code = request.path_params["code"]
-        response = RedirectResponse(_next(request.query_params.get("next", "")), 303)
+        response = RedirectResponse(_next(request.query_params.get("next", ""), ("/sign-out", "/language")), 303)
         if code in LANGUAGES:
             response.set_cookie(LANGUAGE_COOKIE, code, max_age=_YEAR, samesite="lax", secure=self._secure)
         return response
@@ -124,30 +127,33 @@ class SignInPages:
     def _page(self, request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         words = Words(language_of(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
         fault = values.pop("fault", "")
+        next_path = _next(values.pop("next", request.query_params.get("next", "")))
         content = _PAGES.get_template("sign_in.html.j2").render(
             t=words,
             page=name,
             languages=LANGUAGES,
-            here=request.url.path,
-            next=_next(request.query_params.get("next", "")),
+            here=_here(request, name, next_path),
+            next=next_path,
             fault=_sentence(words, fault),
             **values,
         )
         return HTMLResponse(content, status, {"Content-Security-Policy": _CONTENT, "Cache-Control": "no-store"})
 
 
-def language_of(chosen: str | None, accepted: str) -> str:
-    """The language somebody chose, or the best for a browser's `Accept-Language`."""
-    if chosen in LANGUAGES:
-        return str(chosen)
-    tags = [part.partition(";")[0].strip() for part in accepted.split(",")]
-    return best_language([tag for tag in tags if tag])
-
-
-def _next(path: str) -> str:
+def _next(path: str, never: tuple[str, ...] = (SIGN_IN, "/sign-out", "/setup", "/language")) -> str:
     """A path of ours to go on to; anything else is home."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_ours and not path.startswith((SIGN_IN, "/sign-out", "/setup")) else "/"
+    return path if is_ours and not path.startswith(never) else "/"
+
+
+def _here(request: Request, page: str, next_path: str) -> str:
+    """The address that shows the same page again."""
+    if page != "sign-in":
+        return f"/{page}"
+    query = {"again": "1"} if "again" in request.query_params else {}
+    if next_path != "/":
+        query["next"] = next_path
+    return f"{SIGN_IN}?{urlencode(query)}" if query else SIGN_IN
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -30,6 +30,14 @@ def best_language(wanted: Sequence[str]) -> str:
     return negotiate_locale(asked, list(LANGUAGES), sep="_") or DEFAULT
 
 
+def language_of(chosen: str | None, accepted: str) -> str:
+    """The language somebody chose, or the best for a browser's `Accept-Language`."""
+    if chosen in LANGUAGES:
+        return str(chosen)
+    tags = [part.partition(";")[0].strip() for part in accepted.split(",")]
+    return best_language([tag for tag in tags if tag])
+
+
 @lru_cache
 def catalogue(language: str) -> dict[str, str]:
     """What a language calls each English text."""

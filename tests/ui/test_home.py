@@ -1,8 +1,11 @@
 """The first page one sees: three steps for newcomers; then what runs, what has ended, what needs somebody."""
 
+from collections.abc import Callable
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.ui.app import SCRIPT
 from tests.api_runs import Runs
 from tests.api_server import ApiServer
 from tests.ui.conftest import Visit
@@ -23,6 +26,16 @@ def test_newcomers_are_shown_three_steps(visit: Visit) -> None:
     shown = words(visit("home"))
     assert all(step in shown for step in ("1. Bring your texts", "2. Train", "3. See how good it is"))
     assert "examples/reviews_train.csv" in shown
+
+
+def test_another_language_leads_back_to_the_page_one_is_on(
+    api_server: ApiServer, browser: Callable[[str], None]
+) -> None:
+    browser(api_server.account())
+    page = AppTest.from_file(SCRIPT, default_timeout=180)
+    page.query_params["q"] = 'a b&"<c>'
+    links = "".join(str(one.value) for one in page.run().sidebar.get("html"))
+    assert 'href="/language/zh_TW?next=/%3Fq%3Da%2Bb%2526%2522%253Cc%253E"' in links
 
 
 def test_whoever_may_not_train_is_not_asked_to(visit: Visit) -> None:
