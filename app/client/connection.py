@@ -129,7 +129,7 @@ class Connection:
         while True:
             token = self.sign_in.bearer(self._renewed) if asked.authenticated else None
             try:
-                response = self._http.send(self._request(asked, token, headers), stream=stream)
+                response = self._sent(self._request(asked, token, headers), stream=stream)
             except httpx.TransportError as error:
                 pause = self.retrying.after_fault(attempt, repeatable=asked.repeatable)
                 if pause is None:
@@ -149,6 +149,14 @@ class Connection:
                     raise failure
             self.wait(pause)
             attempt += 1
+
+    def _sent(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        try:
+            return self._http.send(request, stream=stream)
+        except RuntimeError as error:
+            if not self._http.is_closed:
+                raise
+            raise Unauthenticated("this sign-in has ended", hint="sign in again") from error
 
     def _request(self, asked: Asked, token: str | None, headers: Mapping[str, str]) -> httpx.Request:
         sent = {**asked.headers, **headers, **(self._forwarding.headers() if self._forwarding else {})}

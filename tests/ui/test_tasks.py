@@ -9,7 +9,7 @@ from app.schemas.tasks import MetricPoint
 from app.ui.components.task_list import PAGE_SIZE
 from app.ui.components.watched import newest_attempt
 from tests.api_runs import Runs
-from tests.api_server import ApiServer
+from tests.api_server import PASSWORD, ApiServer
 from tests.ui.conftest import Visit
 
 if TYPE_CHECKING:
@@ -192,6 +192,54 @@ def test_an_api_that_is_away_for_a_while_leaves_what_was_known_and_is_awaited(
     page.run()
     assert not page.warning
     assert page.metric[0].value == "5 / 10"
+
+
+def test_a_page_that_watches_goes_on_with_a_new_sign_in_and_says_where_it_has_ended(
+    visit: Visit, runs: Runs, api_server: ApiServer
+) -> None:
+    from app.client.client import Client
+    from app.client.sign_in import WithTokens
+    from app.domain.errors import Unauthenticated
+    from app.ui import context
+    from app.ui.sessions import SECONDS_OPEN
+
+    run = runs.add("live", state="STARTED")
+    page = watching(visit, api_server, run.task_id)
+    [sessions], before = context._installed, context.session_id()
+    known = sessions.find(before)
+    assert known is not None
+    client, first = known.client, known.client.connection.sign_in.tokens
+    assert sessions.begin("user", new_tokens(api_server, "user"), before) == before
+    page.run()
+    assert not page.exception
+    assert not page.warning
+    with Client(api_server.address, WithTokens(first)) as late, pytest.raises(Unauthenticated):
+        late.me.show()
+    second = client.connection.sign_in.tokens
+    client.connection.sign_in.used -= SECONDS_OPEN
+    sessions._forget_old()
+    assert not sessions._open
+    page.run()
+    assert not page.warning, "a client that was let go is opened again"
+    api_server.account("user", "other")
+    assert sessions.begin("other", new_tokens(api_server, "other"), before) != before
+    page.run()
+    assert "Your sign-in has ended" in page.warning[0].value
+    assert not page.exception
+    button(page, "I have signed in").click().run()
+    assert "Your sign-in has ended" in page.warning[0].value
+    with Client(api_server.address, WithTokens(second)) as late, pytest.raises(Unauthenticated):
+        late.me.show()
+    with pytest.raises(Unauthenticated):
+        client.me.show()  # by whoever holds it still
+
+
+def new_tokens(api_server: ApiServer, username: str) -> Any:
+    from app.client.auth import lasting
+    from app.client.client import Client
+
+    with Client(api_server.address) as client:
+        return lasting(client.auth.login(username, PASSWORD))
 
 
 def test_each_look_asks_for_the_news_alone(runs: Runs, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
