@@ -251,7 +251,9 @@ def test_deleting_says_what_goes_and_asks_for_the_name(visit: Visit, store: Stor
     confirm.set_value("review")
     press(page, "Delete for good")
     assert "Nothing was deleted" in words(page)
+    press(press(page, "Keep it"), "Delete the data set…")
     confirm = next(one for one in page.text_input if one.label.startswith("Type"))
+    assert not confirm.value
     confirm.set_value("reviews")
     press(page, "Delete for good")
     assert page.title[0].value == "Data"

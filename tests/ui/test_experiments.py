@@ -206,7 +206,12 @@ def test_deleting_says_what_goes_and_asks_for_the_name(visit: Visit, runs: Runs)
     press(page, "Delete for good")
     assert "Nothing was deleted" in words(page)
     assert run.directory.path.is_dir()
-    page.text_input(key="experiment_delete_mine-001_name").set_value("mine-001")
+    confirm = "experiment_delete_mine-001_name"
+    page.text_input(key=confirm).set_value("mine-002")
+    assert "Nothing was deleted" in words(press(page, "Delete for good"))
+    press(press(page, "Keep it"), "Delete this run…")
+    assert not page.text_input(key=confirm).value
+    page.text_input(key=confirm).set_value("mine-001")
     press(page, "Delete for good")
     assert not run.directory.path.exists()
     assert "There are no experiments yet" in words(page)

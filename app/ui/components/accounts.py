@@ -27,9 +27,9 @@ def draw(visitor: Visitor) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         role = st.selectbox(
             t("Role"), list(Role), index=None, placeholder=t("every role"), format_func=lambda one: t(ROLES[one][0]),
-            key="accounts_role", width=220,
+            key="accounts_role", persist_state="page", width=220,
         )  # fmt: skip
-        locked = st.toggle(t("Only disabled ones"), key="accounts_disabled")
+        locked = st.toggle(t("Only disabled ones"), key="accounts_disabled", persist_state="page")
     pager = Pager("accounts", (role, locked))
     page = visitor.client.users.page(role=role, disabled=locked or None, limit=PAGE_SIZE, cursor=pager.cursor)
     if not page.items:
@@ -43,11 +43,18 @@ def draw(visitor: Visitor) -> None:
 def _create(visitor: Visitor) -> None:
     t = visitor.t
     with st.form("accounts_new", border=False):
-        name = st.text_input(t("Name"), max_chars=64, help=t("Small letters, digits, dots, dashes and underscores."))
+        name = st.text_input(
+            t("Name"),
+            max_chars=64,
+            help=t("Small letters, digits, dots, dashes and underscores."),
+            key="accounts_new_name",
+            persist_state="page",
+        )
         password = st.text_input(t("Password"), type="password", help=t(PASSWORD_HELP))
         role = st.radio(
             t("Role"), list(Role), index=1, format_func=lambda one: t(ROLES[one][0]),
             captions=[t(meaning) for _, meaning in ROLES.values()],
+            key="accounts_new_role", persist_state="page",
         )  # fmt: skip
         if st.form_submit_button(t("Add it"), type="primary", icon=":material/person_add:"):
             made = visitor.client.users.create(name.strip(), password, role or Role.USER)
@@ -101,13 +108,23 @@ def _role_and_limits(visitor: Visitor, user: UserView) -> None:
     hint = t("Empty: what holds for the whole installation.")
     with st.form(f"accounts_limits_{name}", border=False):
         roles = list(Role)
-        role = st.selectbox(t("Role"), roles, index=roles.index(user.role), format_func=lambda one: t(ROLES[one][0]))
-        running = st.number_input(t("Trainings at once"), 0, 1_000_000, limits.max_running, help=hint)
-        queued = st.number_input(t("Waiting tasks"), 0, 1_000_000, limits.max_queued, help=hint)
+        role = st.selectbox(
+            t("Role"), roles, index=roles.index(user.role), format_func=lambda one: t(ROLES[one][0]),
+            key=f"accounts_role_{name}", persist_state="page",
+        )  # fmt: skip
+        running = st.number_input(
+            t("Trainings at once"), 0, 1_000_000, limits.max_running, help=hint,
+            key=f"accounts_running_{name}", persist_state="page",
+        )  # fmt: skip
+        queued = st.number_input(
+            t("Waiting tasks"), 0, 1_000_000, limits.max_queued, help=hint,
+            key=f"accounts_queued_{name}", persist_state="page",
+        )  # fmt: skip
         stored = limits.max_stored_bytes
         room = st.number_input(
-            t("Room for data (GB)"), 0.0, 1e9, None if stored is None else stored / GIGABYTE, help=hint
-        )
+            t("Room for data (GB)"), 0.0, 1e9, None if stored is None else stored / GIGABYTE, help=hint,
+            key=f"accounts_room_{name}", persist_state="page",
+        )  # fmt: skip
         if st.form_submit_button(t("Save"), icon=":material/save:"):
             stored = None if room is None else round(room * GIGABYTE)
             changed = Limits(max_running=running, max_queued=queued, max_stored_bytes=stored)

@@ -29,7 +29,12 @@ def draw_end(visitor: Visitor, found: DatasetView, version: VersionItem) -> None
         st.markdown(f":material/warning: **{t('This goes, and cannot be brought back:')}**")
         _list_what_goes(visitor, found, version, whole=asked == found.name)
         with st.form("data_delete_form", border=False):
-            typed = st.text_input(t("Type {name} to confirm", name=plain(asked)), placeholder=asked)
+            typed = st.text_input(
+                t("Type {name} to confirm", name=plain(asked)),
+                placeholder=asked,
+                key=_typed_key(asked),
+                persist_state="page",
+            )
             sure = st.form_submit_button(t("Delete for good"), type="primary", icon=":material/delete_forever:")
         st.button(t("Keep it"), key="data_keep", on_click=_ask, args=(None,))
         if sure and typed.strip() != asked:
@@ -67,4 +72,10 @@ def _delete(visitor: Visitor, found: DatasetView, version: VersionItem, *, whole
 
 
 def _ask(what: str | None) -> None:
+    """Ask whether it shall go, or stop asking; what was typed to confirm is not kept for another time."""
+    st.session_state.pop(_typed_key(st.session_state.get(_ASKED)), None)
     st.session_state[_ASKED] = what
+
+
+def _typed_key(asked: str | None) -> str:
+    return f"data_delete_{asked}_name"

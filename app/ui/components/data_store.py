@@ -28,6 +28,8 @@ def store(visitor: Visitor, draft: Draft, *, is_ready: bool) -> None:
             t("Name of the data set"),
             value=draft.name or drafts.name_from(draft.paths["train"].name),
             max_chars=100,
+            key=f"data_store_name_{draft.folder.name}",
+            persist_state="page",
             help=t("Under a name that you have already, it becomes the next version. Letters, digits and . _ -"),
         )
         share = 10
@@ -37,6 +39,8 @@ def store(visitor: Visitor, draft: Draft, *, is_ready: bool) -> None:
                 1,
                 50,
                 10,
+                key=f"data_store_share_{draft.folder.name}",
+                persist_state="page",
                 help=t("The model never trains on these rows. They stay the same in later versions."),
             )
         if st.form_submit_button(t("Store"), type="primary", icon=":material/save:"):

@@ -34,7 +34,12 @@ def _assign(visitor: Visitor, view: ExperimentView) -> None:
     t = visitor.t
     with st.form("experiment_owner_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         owner = st.text_input(
-            t("Owner"), value=view.owner or "", max_chars=64, help=t("Empty: it belongs to nobody but administrators.")
+            t("Owner"),
+            value=view.owner or "",
+            max_chars=64,
+            help=t("Empty: it belongs to nobody but administrators."),
+            key=f"experiment_owner_{view.name}",
+            persist_state="page",
         )
         if st.form_submit_button(t("Change the owner"), icon=":material/person:"):
             visitor.client.experiments.assign(view.name, owner.strip() or None)
@@ -55,7 +60,10 @@ def _delete(visitor: Visitor, view: ExperimentView) -> None:
         _list_what_goes(visitor, goes)
         with st.form("experiment_delete_form", border=False):
             typed = st.text_input(
-                t("Type the name of the run to confirm"), placeholder=goes.confirm, key=f"{asked}_name"
+                t("Type the name of the run to confirm"),
+                placeholder=goes.confirm,
+                key=f"{asked}_name",
+                persist_state="page",
             )
             sure = st.form_submit_button(t("Delete for good"), type="primary", icon=":material/delete_forever:")
         st.button(t("Keep it"), key="experiment_keep", on_click=_ask, args=(asked, False))
@@ -63,6 +71,7 @@ def _delete(visitor: Visitor, view: ExperimentView) -> None:
             st.warning(t("That is not its name. Nothing was deleted."))
         elif sure:
             visitor.client.experiments.delete(view.name, confirm=goes.confirm)
+            _ask(asked, wanted=False)
             st.toast(t("{name} is deleted.", name=plain(view.name)), icon=":material/delete:")
             st.query_params.clear()
             st.rerun()
@@ -82,4 +91,6 @@ def _list_what_goes(visitor: Visitor, goes: Deletion) -> None:
 
 
 def _ask(key: str, wanted: bool = True) -> None:
+    """Ask whether it shall go, or stop asking; what was typed to confirm is not kept for another time."""
     st.session_state[key] = wanted
+    st.session_state.pop(f"{key}_name", None)

@@ -31,7 +31,12 @@ def sharing(
                 _then_again(partial(unshare, one.grantee))
     with st.form(f"{key}_share_form", clear_on_submit=True, border=False):
         grantee = st.text_input(
-            t("Share with"), max_chars=64, placeholder=t("a user name"), help=t("They can read it, and change nothing.")
+            t("Share with"),
+            max_chars=64,
+            placeholder=t("a user name"),
+            help=t("They can read it, and change nothing."),
+            key=f"{key}_grantee",
+            persist_state="page",
         )
         if st.form_submit_button(t("Share"), icon=":material/person_add:") and grantee.strip():
             _then_again(partial(share, grantee.strip()))

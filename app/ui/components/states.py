@@ -69,6 +69,7 @@ def plain(text: str) -> str:
 
 def _signed_out(t: Words) -> None:
     st.warning(t("Your sign-in has ended. What you typed is still here."), icon=":material/login:")
+    st.caption(t("Passwords are not kept; type them again."))
     st.html(f'<a href="/sign-in?again=1" target="_blank" rel="noopener">{t("Sign in again in a new tab")}</a>')
     if st.button(t("I have signed in"), key="signed_in_again"):
         st.rerun(scope="app")

@@ -48,7 +48,12 @@ def _password(visitor: Visitor) -> None:
             help=t("At least 10 characters; a few words that do not belong together are best."),
         )
         again = st.text_input(t("New password once more"), type="password")
-        keys_too = st.checkbox(t("End my API keys too"), help=t("Programs that use them then need new ones."))
+        keys_too = st.checkbox(
+            t("End my API keys too"),
+            help=t("Programs that use them then need new ones."),
+            key="account_keys_too",
+            persist_state="page",
+        )
         if not st.form_submit_button(t("Change it"), type="primary"):
             return
         if not current or not new:
@@ -93,8 +98,21 @@ def _keys(visitor: Visitor) -> None:
         st.expander(t("Make a key"), icon=":material/add:"),
         st.form("account_key", border=False, clear_on_submit=True),
     ):
-        name = st.text_input(t("What is it for?"), max_chars=100, placeholder=t("nightly training"))
-        lifetime = st.selectbox(t("Valid for"), list(LIFETIMES), index=2, format_func=lambda days: t(LIFETIMES[days]))
+        name = st.text_input(
+            t("What is it for?"),
+            max_chars=100,
+            placeholder=t("nightly training"),
+            key="account_key_name",
+            persist_state="page",
+        )
+        lifetime = st.selectbox(
+            t("Valid for"),
+            list(LIFETIMES),
+            index=2,
+            format_func=lambda days: t(LIFETIMES[days]),
+            key="account_key_lifetime",
+            persist_state="page",
+        )
         if st.form_submit_button(t("Make the key"), type="primary") and name.strip():
             made = visitor.client.api_keys.create(name.strip(), expires_in_days=lifetime)
             st.session_state[NEW_KEY] = made.key
