@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from app.domain.wording import SAID, Sentence, Worded
+
 _ITEM: JsonDict = {
     "id": 4711,
     "time": "2026-01-31T09:30:00.123456Z",
@@ -50,13 +52,14 @@ class AuditItem(BaseModel):
     details: dict[str, Any]
 
 
-class AuditFaultView(BaseModel):
+class AuditFaultView(Worded):
     """Something that is not as it was recorded; `id` is that of the first event it concerns, where it is one."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: int | None
     what: str
+    said: dict[str, Sentence] = SAID
 
 
 class AuditVerification(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from app.db.repositories import audit as repository
 from app.db.session import Session
 from app.domain.audit import AuditFault, AuditHead, ChainedEvent, Verification
+from app.domain.wording import Said, say, words
 from app.monitor.audit_utils import GENESIS_HASH, canonical_json, event_hash
 from app.services.audit_checkpoints import EVERY_EVENTS, Checkpoint
 from app.services.auditing import AuditLog
@@ -30,7 +31,7 @@ def verify(
     # Before the database, since a checkpoint made later names an event this check does not see.
     marks = _marks(audit)
     if expected is not None:
-        marks.add(*expected, "noted outside")
+        marks.add(*expected, Said.of(words("noted outside"), None))
     with audit.database.read() as session:
         head = repository.head(session)
         total = repository.last_id(session)
@@ -44,7 +45,9 @@ def verify(
         if not chain.faults:
             faults += marks.missing(chain.last_id)
         if not repository.is_guarded(session):
-            faults.append(AuditFault(None, "the triggers that refuse changes to events are missing from the database"))
+            faults.append(
+                AuditFault(None, words("the triggers that refuse changes to events are missing from the database"))
+            )
     return Verification(chain.last_id, marks.count, chain.last_hash, tuple(faults), tuple(chain.accepted))
 
 
@@ -66,7 +69,10 @@ def _newly_wrong(marks: "_Marks", chain: "_Chain") -> list[AuditFault]:
     if not marks.sealed_id or chain.faults or marks.first is None or marks.first.seal == _digest(chain.accepted):
         return []
     known, chain.accepted = chain.accepted, []
-    return [*known, AuditFault(None, f"what is wrong before event {marks.sealed_id} is not what was accepted there")]
+    return [
+        *known,
+        AuditFault(None, say("what is wrong before event {id} is not what was accepted there", id=marks.sealed_id)),
+    ]
 
 
 @dataclass
@@ -89,7 +95,7 @@ class _Marks:
     def compare(self, event_id: int, hash_: str) -> Iterator[AuditFault]:
         for wanted, reason in self.hashes.get(event_id, ()):
             if wanted != hash_:
-                yield AuditFault(event_id, f"event {event_id} is not the one {reason}")
+                yield AuditFault(event_id, say("event {id} is not the one {reason}", id=event_id, reason=reason))
 
     def missing(self, last_id: int) -> Iterator[AuditFault]:
         """Events that a checkpoint names and that are not there; checkpoints that must have been."""
@@ -98,13 +104,19 @@ class _Marks:
             _hash, reason = self.hashes[beyond][0]
             yield AuditFault(
                 last_id + 1,
-                f"events {last_id + 1} to {beyond} are missing, the last of which was {reason}: "
-                "the log was cut, or the database was put back to an older one",
+                say(
+                    "events {first} to {last} are missing, the last of which was {reason}: the log was cut, or the "
+                    "database was put back to an older one",
+                    first=last_id + 1,
+                    last=beyond,
+                    reason=reason,
+                ),
             )
         unsigned = 0 if self.sealed_id else self.first.id if self.first else last_id
         if unsigned > MAX_BEFORE_FIRST:
             yield AuditFault(
-                None, f"there is no checkpoint of the first {unsigned} events: the file was removed or cut"
+                None,
+                say("there is no checkpoint of the first {count} events: the file was removed or cut", count=unsigned),
             )
 
 
@@ -112,16 +124,27 @@ def _marks(audit: AuditLog) -> _Marks:
     marks, path, number = _Marks(), audit.checkpoints.path, 0
     for line, mark in audit.checkpoints.read():
         if mark is None:
-            marks.faults.append(AuditFault(None, f"{path}:{line}: damaged, or not signed here"))
+            marks.faults.append(
+                AuditFault(None, say("{path}:{line}: damaged, or not signed here", path=path, line=line))
+            )
             continue
         if mark.number != number + 1 and not (mark.seal and marks.count == 0):
             marks.faults.append(
-                AuditFault(None, f"{path}:{line}: checkpoint {mark.number} follows checkpoint {number}")
+                AuditFault(
+                    None,
+                    say(
+                        "{path}:{line}: checkpoint {number} follows checkpoint {before}",
+                        path=path,
+                        line=line,
+                        number=mark.number,
+                        before=number,
+                    ),
+                )
             )
         number = mark.number
         marks.count += 1
         marks.first = marks.first or mark
-        marks.add(mark.id, mark.hash, f"signed in a checkpoint of {mark.time}")
+        marks.add(mark.id, mark.hash, say("signed in a checkpoint of {time}", time=mark.time))
     return marks
 
 
@@ -169,7 +192,7 @@ class _Chain:
                 found += repository.chain_after(session, last_id, 1)
             except (ValueError, TypeError, ArithmeticError) as error:
                 if not found:
-                    self._judge(AuditFault(event_id, f"event {event_id} cannot be read: {error}"))
+                    self._judge(_unreadable(event_id, error))
                 if found or self.faults:
                     return found
                 self.last_id, self.last_hash = event_id, ""
@@ -179,19 +202,29 @@ class _Chain:
     def _fault_of(self, chained: ChainedEvent) -> AuditFault | None:
         event, expected = chained.event, self.last_id + 1
         if event.id != expected:
-            missing = f"event {expected} is" if event.id == expected + 1 else f"events {expected} to {event.id - 1} are"
-            return AuditFault(expected, f"{missing} missing")
+            if event.id == expected + 1:
+                return AuditFault(expected, say("event {id} is missing", id=expected))
+            return AuditFault(expected, say("events {first} to {last} are missing", first=expected, last=event.id - 1))
         try:
             real_hash = event_hash(event, chained.previous_hash)
         except (ValueError, TypeError, AttributeError) as error:
-            return AuditFault(event.id, f"event {event.id} cannot be read: {error}")
+            return _unreadable(event.id, error)
         if chained.hash != real_hash:
-            return AuditFault(event.id, f"event {event.id} was changed: its content does not have its hash")
+            return AuditFault(event.id, say("event {id} was changed: its content does not have its hash", id=event.id))
         if chained.previous_hash != self.last_hash:
             return AuditFault(
-                event.id, f"event {event.id} does not follow event {self.last_id}: one of them was replaced"
+                event.id,
+                say(
+                    "event {id} does not follow event {before}: one of them was replaced",
+                    id=event.id,
+                    before=self.last_id,
+                ),
             )
         return None
+
+
+def _unreadable(event_id: int, error: Exception) -> AuditFault:
+    return AuditFault(event_id, say("event {id} cannot be read: {error}", id=event_id, error=error))
 
 
 def _faults_of_head(audit: AuditLog, head: AuditHead | None, chain: _Chain) -> Iterator[AuditFault]:
@@ -199,18 +232,28 @@ def _faults_of_head(audit: AuditLog, head: AuditHead | None, chain: _Chain) -> I
     end = chain.last_id
     if head is None:
         if end or chain.faults:
-            yield AuditFault(end + 1, f"the log's head is missing: what came after event {end} may be too")
+            yield AuditFault(end + 1, say("the log's head is missing: what came after event {end} may be too", end=end))
         return
     if not audit.is_head_signed(head):
         yield AuditFault(
-            end + 1, f"the log's head is not signed by this installation: events after {end} may have been cut or added"
+            end + 1,
+            say(
+                "the log's head is not signed by this installation: events after {end} may have been cut or added",
+                end=end,
+            ),
         )
         return
     if chain.faults:
         return
     if head.last_id > end:
-        yield AuditFault(end + 1, f"events {end + 1} to {head.last_id} are missing: the log was cut")
+        yield AuditFault(
+            end + 1, say("events {first} to {last} are missing: the log was cut", first=end + 1, last=head.last_id)
+        )
     elif head.last_id < end:
-        yield AuditFault(head.last_id + 1, f"events after {head.last_id} were not recorded by this installation")
+        yield AuditFault(
+            head.last_id + 1, say("events after {id} were not recorded by this installation", id=head.last_id)
+        )
     elif head.last_hash != chain.last_hash:
-        yield AuditFault(end, f"event {end} is not the one that was signed as the last: the log was rewritten")
+        yield AuditFault(
+            end, say("event {id} is not the one that was signed as the last: the log was rewritten", id=end)
+        )

@@ -10,6 +10,7 @@ from app.db.repositories import counts
 from app.db.session import current_revision
 from app.db.tables.base import utc_now
 from app.domain.errors import PlatformError, ServiceUnavailable
+from app.domain.wording import one_after_another, say, words
 from app.monitor.exporter import InstallationNumbers
 from app.schemas.health import Readiness
 from app.services.platform import Platform
@@ -36,7 +37,7 @@ class ReadinessProbe:
                 self._asked_at = time.monotonic()
             faults = list(self._faults)
         if faults:
-            error = ServiceUnavailable("; ".join(what for _, what in faults), code="service.not_ready")
+            error = ServiceUnavailable(one_after_another([what for _, what in faults]), code="service.not_ready")
             error.places = faults
             raise error
         return Readiness(checks=dict.fromkeys(CHECKS, "ok"))
@@ -48,7 +49,7 @@ def _fault(ask: Callable[[Platform], str], platform: Platform) -> str:
     except PlatformError as error:
         # Addresses and paths are the operator's business: the log has them.
         logger.warning("not ready: %s", error.message)
-        return f"{ask.__name__.removeprefix('_')} does not work ({error.code})"
+        return say(_NOT_WORKING[ask], code=error.code)
 
 
 def _database(platform: Platform) -> str:
@@ -60,7 +61,7 @@ def _database(platform: Platform) -> str:
 def _migrations(platform: Platform) -> str:
     with platform.installation.database.read() as session:
         is_current = current_revision(session.connection()) == HEAD
-    return "" if is_current else "the database has another schema than this version of the program"
+    return "" if is_current else words("the database has another schema than this version of the program")
 
 
 def _queue(platform: Platform) -> str:
@@ -68,6 +69,11 @@ def _queue(platform: Platform) -> str:
     return ""
 
 
+_NOT_WORKING: dict[Callable[[Platform], str], str] = {
+    _database: words("database does not work ({code})"),
+    _migrations: words("migrations does not work ({code})"),
+    _queue: words("queue does not work ({code})"),
+}
 CHECKS: dict[str, Callable[[Platform], str]] = {"database": _database, "migrations": _migrations, "queue": _queue}
 
 

@@ -27,7 +27,7 @@ class PageLanguage:
             return
         language = language_of(asked.cookies.get(LANGUAGE_COOKIE), asked.headers.get("accept-language", ""))
         kept = [(name, value) for name, value in scope["headers"] if name.lower() not in _CONDITIONS]
-        await self._app(scope | {"headers": kept}, receive, _written_into(send, language.replace("_", "-")))
+        await self._app({**scope, "headers": kept}, receive, _written_into(send, language.replace("_", "-")))
 
 
 def _written_into(send: Send, tag: str) -> Send:

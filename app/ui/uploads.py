@@ -16,8 +16,13 @@ from typing import IO, Protocol
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.domain.wording import say
+from app.ui.gate import LANGUAGE_COOKIE
+from app.ui.words import N_, Words, language_of
 
 logger = logging.getLogger(__name__)
 
@@ -137,10 +142,11 @@ class Uploads:
                 came = await _receive_file(scope, receive, file, self.max_bytes, self.folder)
             await self._app(*_emptied(scope, came), hear)
         except TooMuch as refused:
-            await PlainTextResponse(refused.sentence, refused.status)(scope, receive, send)
+            await PlainTextResponse(_words(scope).told(refused.sentence), refused.status)(scope, receive, send)
         except (FormParserError, OSError) as error:
             logger.warning("an upload could not be taken: %s", error)
-            await PlainTextResponse("the file could not be taken; send it again", 400)(scope, receive, send)
+            sentence = _words(scope)(N_("the file could not be taken; send it again"))
+            await PlainTextResponse(sentence, 400)(scope, receive, send)
         finally:
             if not is_kept:
                 path.unlink(missing_ok=True)
@@ -246,9 +252,15 @@ def _emptied(scope: Scope, came: _File) -> tuple[Scope, Receive]:
 
 def _check_size(num_bytes: int, max_bytes: int, folder: Path) -> None:
     if num_bytes > max_bytes + ENVELOPE_BYTES:
-        raise TooMuch(413, f"a file has at most {max_bytes:,} bytes; pack it (zip, gz), or send it in several parts")
+        sentence = N_("a file has at most {count:,} bytes; pack it (zip, gz), or send it in several parts")
+        raise TooMuch(413, say(sentence, count=max_bytes))
     if shutil.disk_usage(folder).free < KEPT_FREE_BYTES:
-        raise TooMuch(507, "the disk of the server is full; ask an administrator to free some space")
+        raise TooMuch(507, N_("the disk of the server is full; ask an administrator to free some space"))
+
+
+def _words(scope: Scope) -> Words:
+    asked = HTTPConnection(scope)
+    return Words(language_of(asked.cookies.get(LANGUAGE_COOKIE), asked.headers.get("accept-language", "")))
 
 
 def _announced(scope: Scope) -> int:

@@ -2,7 +2,9 @@
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +20,9 @@ from app.ui.words import Words
 from tests.api_runs import Runs
 from tests.api_server import ApiServer
 from tests.ui.conftest import Visit
+
+if TYPE_CHECKING:
+    from app.services.platform import Platform
 
 SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]{2,} [a-z]{2,}")
 """Three English words in a row; names of settings, models and files are none."""
@@ -100,7 +105,9 @@ def test_each_choice_of_a_plan_is_told_in_chinese() -> None:
     assert ZH.told(refused.value.message) == "training.warmup_steps：50 沒有小於這次訓練的 9 步"
 
 
-def test_errors_come_through_http_with_what_they_are_made_of(api_server: ApiServer) -> None:
+def test_errors_come_through_http_with_what_they_are_made_of(
+    api_server: ApiServer, own_reviews: Callable[["Platform", str], None]
+) -> None:
     with api_server.signed_in() as client:
         with pytest.raises(PlatformError) as missing:
             client.datasets.show("nothing")
@@ -111,9 +118,11 @@ def test_errors_come_through_http_with_what_they_are_made_of(api_server: ApiServ
         places = {pointer: ZH.told(detail) for pointer, detail in refused.value.places}
         assert places["/lora/rank"] == "沒有這個設定；是不是 lora.r？"
         assert places["/training/learning_rate"].startswith("不能用 -1；應為auto，或數字，大於 0")
-        check = client.config.validate({"training": {"max_steps": 3, "num_train_epochs": 2}})
+        own_reviews(api_server.platform, "user")
+        training = {"max_steps": 3, "num_train_epochs": 2}
+        check = client.config.validate({"data": {"train": "reviews@1"}, "training": training})
         warned = [ZH.told(text, check.said.get(f"warnings.{place}")) for place, text in enumerate(check.warnings)]
-        assert warned == ["training.num_train_epochs 無效：由 training.max_steps 決定"] or not check.valid
+        assert warned == ["training.num_train_epochs 無效：由 training.max_steps 決定"]
 
 
 def test_a_failed_training_is_explained_in_chinese(visit: Visit, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +132,26 @@ def test_a_failed_training_is_explained_in_chinese(visit: Visit, runs: Runs, mon
     shown = "\n".join(str(element.value) for kind in kinds for element in kind)
     assert page.error
     assert SENTENCE.search(shown) is None, shown
+
+
+def test_no_page_says_a_sentence_in_english(
+    visit: Visit,
+    api_server: ApiServer,
+    runs: Runs,
+    own_reviews: Callable[["Platform", str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    visit("tasks")
+    own_reviews(api_server.platform, "user")
+    runs.add("fine-001", accuracy=0.9)
+    runs.add("busy-001", state="STARTED")
+    monkeypatch.setattr(context, "words", lambda: Words("zh_TW", "Asia/Taipei"))
+    run = {"run": "fine-001"}
+    for path, query in [("data", {}), ("train", {}), ("try", run), ("experiments", run)]:
+        page = visit(path, **query)
+        assert not page.exception
+        shown = [str(getattr(one, part, "")) for one in page.main for part in ("value", "label", "help", "placeholder")]
+        assert [text for text in shown if SENTENCE.search(text)] == [], path
 
 
 def _plan(config: TrainConfig) -> TrainingPlan:

@@ -7,6 +7,9 @@ from app.client.client import Client
 from app.db.repositories import workers
 from app.domain.errors import Unauthenticated
 from app.domain.task import TaskKind
+from app.ui import context
+from app.ui.components.audit_trail import VERIFIED
+from app.ui.words import Words
 from tests.api_runs import Runs
 from tests.api_server import PASSWORD, ApiServer
 from tests.ui.conftest import Visit
@@ -56,13 +59,17 @@ def test_the_monitor_shows_workers_the_queue_and_what_runs(visit: Visit, api_ser
     assert [list(table.value.iloc[0])[1] for table in page.dataframe] == ["Waiting", "Training"]
 
 
-def test_a_queue_that_is_down_is_named_and_the_rest_shown(visit: Visit, api_server: ApiServer) -> None:
+def test_a_queue_that_is_down_is_named_and_the_rest_shown(
+    visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     visit("monitor", "admin")
     api_server.queue.is_down = True
     api_server.app.state.readiness._asked_at = -1e9
     page = visit("monitor", "admin")
     assert "red-badge" in words(page)
     assert "Nothing runs at the moment" in words(page)
+    monkeypatch.setattr(context, "words", lambda: Words("zh_TW"))
+    assert page.run().error[0].value == "佇列無法運作（service.unavailable）"
 
 
 def test_whoever_is_no_administrator_is_told_so(visit: Visit) -> None:
@@ -74,7 +81,7 @@ def test_an_administrator_makes_changes_and_shuts_out_accounts(visit: Visit, api
     page = visit("administration", "admin")
     fill(page, "Name", "Not A Name")
     fill(page, "Password", PASSWORD)
-    assert "/username" in words(press(page, "Add it")) or page.error
+    assert "/username" in words(press(page, "Add it"))
     fill(page, "Name", "grace")
     fill(page, "Password", PASSWORD)
     assert "grace can sign in now" in words(press(page, "Add it"))
@@ -91,7 +98,9 @@ def test_an_administrator_makes_changes_and_shuts_out_accounts(visit: Visit, api
         client.sign_in("grace", PASSWORD)
 
 
-def test_the_audit_log_is_filtered_and_verified(visit: Visit) -> None:
+def test_the_audit_log_is_filtered_and_verified(
+    visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = open_audit(visit)
     assert "session.login" in set(page.dataframe[0].value["Action"])
     page.text_input(key="audit_action").set_value("user.*").run()
@@ -100,6 +109,15 @@ def test_the_audit_log_is_filtered_and_verified(visit: Visit) -> None:
     assert "No event is like that" in words(page)
     press(page, "Check the whole log")
     assert "The log is whole" in words(page)
+    with api_server.platform.audit.checkpoints.path.open("a") as file:
+        file.write("forged\n")
+    press(page, "Check the whole log")
+    assert "damaged, or not signed here" in words(page)
+    found = page.session_state[VERIFIED]
+    monkeypatch.setattr(context, "words", lambda: Words("zh_TW"))
+    page = visit("administration", "admin")
+    page.session_state["administration"], page.session_state[VERIFIED] = Words("zh_TW")("Audit log"), found
+    assert "已損壞，或不是由這裡簽署" in words(page.run())
 
 
 def test_one_changes_ones_password(visit: Visit, api_server: ApiServer) -> None:

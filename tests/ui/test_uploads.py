@@ -94,6 +94,10 @@ def test_a_file_that_is_taken_out_again_is_removed(taking: Uploads) -> None:
 def test_more_than_is_taken_is_refused_in_a_sentence_whether_its_length_is_told_or_not(taking: Uploads) -> None:
     client = TestClient(taking)
     told = client.put(PLACE, files={"a.csv": ("a.csv", bytes(LIMIT + 2_000))})
+    in_chinese = client.put(
+        PLACE, files={"a.csv": ("a.csv", bytes(LIMIT + 2_000))}, headers={"Accept-Language": "zh-TW"}
+    )
+    assert in_chinese.text == "檔案最大為 5,000,000 位元組；請壓縮（zip、gz）或分成幾份傳送"
     head = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a.csv"\r\n\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     untold = client.put(PLACE, content=iter([head, *[bytes(1_000_000)] * 9]), headers=kind)

@@ -101,6 +101,7 @@ def _asking(run: str, t: Words) -> Iterator[None]:
                 st.button(t("Try again"), key=f"try:again:{run}", icon=":material/refresh:")
             elif error.code.startswith("run."):
                 st.error(t("The files of this run are not what they were when it finished."), icon=":material/error:")
-                st.caption(plain(error.message))
+                with st.expander(t("What exactly happened")):
+                    st.code(t.told(error.message), language=None, wrap_lines=True)
             else:
                 raise

@@ -54,14 +54,18 @@ def draw(visitor: Visitor) -> None:
 def _wanted(t: Words) -> AuditFilter:
     hint = t("All of it, or its beginning and a *.").replace("*", "\\*")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        actor = st.text_input(t("Who"), key="audit_actor", help=hint, width=170)
-        action = st.text_input(t("Action"), key="audit_action", help=hint, width=170, placeholder="experiment.*")
-        resource = st.text_input(t("On what"), key="audit_resource", help=hint, width=210, placeholder="dataset:*")
+        actor = st.text_input(t("Who"), key="audit_actor", persist_state="page", help=hint, width=170)
+        action = st.text_input(
+            t("Action"), key="audit_action", persist_state="page", help=hint, width=170, placeholder="experiment.*"
+        )
+        resource = st.text_input(
+            t("On what"), key="audit_resource", persist_state="page", help=hint, width=210, placeholder="dataset:*"
+        )
         outcome = st.selectbox(
             t("How it ended"), list(OUTCOMES), index=None, placeholder=t("any way"),
-            format_func=lambda one: t(OUTCOMES[one]), key="audit_outcome", width=170,
+            format_func=lambda one: t(OUTCOMES[one]), key="audit_outcome", persist_state="page", width=170,
         )  # fmt: skip
-        days = st.date_input(t("Days (UTC)"), value=[], key="audit_days", width=240)
+        days = st.date_input(t("Days (UTC)"), value=[], key="audit_days", persist_state="page", width=240)
     first, last = (*days, None, None)[:2] if isinstance(days, tuple) else (days, None)
     return AuditFilter(
         actor=actor.strip() or None,
@@ -112,10 +116,10 @@ def _verification(visitor: Visitor) -> None:
     else:
         st.error(t("The log is not as it was recorded."), icon=":material/gpp_bad:")
     for fault in found.faults:
-        st.markdown(f"- {plain(fault.what)}")
+        st.markdown(f"- {plain(t.told(fault.told('what')))}")
     if found.accepted:
         st.caption(t("What was wrong when an administrator sealed the log anew:"))
     for fault in found.accepted:
-        st.markdown(f"- {plain(fault.what)}")
+        st.markdown(f"- {plain(t.told(fault.told('what')))}")
     st.caption(t("Fingerprint of the last event; noted elsewhere, it shows a log that was replaced:"))
     st.code(found.head_hash, language=None, wrap_lines=True)

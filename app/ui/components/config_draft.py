@@ -14,6 +14,8 @@ import streamlit as st
 import yaml
 
 from app.client.connection import new_key
+from app.domain.wording import Said, say
+from app.ui.words import N_
 
 Key = tuple[str, ...]
 _STATE = "train_draft"
@@ -32,13 +34,22 @@ class Plan:
     found: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Why a text cannot be read, and where, counted from 1; `line` is 0 where that is not one place."""
+
+    what: str
+    line: int = 0
+    column: int = 0
+
+
 @dataclass
 class ConfigDraft:
     """`values` holds what was chosen, never a default; `text` is its YAML as typed, `fault` why that cannot be read."""
 
     values: dict[str, Any] = field(default_factory=dict)
     text: str = ""
-    fault: tuple[str, int] | None = None
+    fault: Fault | None = None
     plan: Plan | None = None
     earlier: Plan | None = None
     was_tried: bool = False
@@ -64,9 +75,11 @@ class ConfigDraft:
             self.values, self.fault = read_yaml(text), None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            self.fault = (str(getattr(error, "problem", None) or error), mark.line + 1 if mark else 0)
+            place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+            self.fault = Fault(getattr(error, "problem", None) or str(error), *place)
         except (ValueError, TypeError, RecursionError) as error:
-            self.fault = (str(error), 0)
+            what = error.args[0] if error.args else ""
+            self.fault = Fault(what if isinstance(what, Said) else str(error))
 
     def widget(self, name: str, value: Any) -> str:
         """The key of the widget that shows a value: another one once the value changed other than by the widget itself.
@@ -118,20 +131,20 @@ def as_yaml(values: dict[str, Any]) -> str:
 def read_yaml(text: str) -> dict[str, Any]:
     """YAML as values that JSON has too; YAMLError, ValueError or TypeError where it is none."""
     if len(text) > MAX_YAML:
-        raise ValueError(f"more than {MAX_YAML} characters")
+        raise ValueError(say(N_("more than {count:,} characters"), count=MAX_YAML))
     depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AliasToken):
-            raise yaml.MarkedYAMLError(problem="aliases are not used here", problem_mark=token.start_mark)
+            raise yaml.MarkedYAMLError(problem=N_("aliases are not used here"), problem_mark=token.start_mark)
         depth += isinstance(token, _OPENING)
         depth -= isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken | yaml.BlockEndToken)
         if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem="nested too deep", problem_mark=token.start_mark)
+            raise yaml.MarkedYAMLError(problem=N_("nested too deep"), problem_mark=token.start_mark)
     found = yaml.safe_load(text)
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise ValueError("expected lines like 'key: value'")
+        raise ValueError(say(N_("expected lines like 'key: value'")))
     plain: dict[str, Any] = json.loads(json.dumps(found, allow_nan=False))
     return plain
 

@@ -4,7 +4,7 @@ import streamlit as st
 import yaml
 
 from app.schemas.train import ConfigCheck
-from app.ui.components.config_draft import ConfigDraft, current, forget
+from app.ui.components.config_draft import ConfigDraft, Fault, current, forget
 from app.ui.components.states import plain
 from app.ui.words import Words
 
@@ -26,10 +26,8 @@ def yaml_editor(draft: ConfigDraft, check: ConfigCheck, elsewhere: list[tuple[st
         help=t("Only what was chosen; all else is as the platform has it. What you change here changes the form."),
     )
     if draft.fault:
-        what, line = draft.fault
-        place = t("Line {number}: ", number=line) if line else ""
         st.error(
-            f"{t('This is not YAML; the form still has what was there before.')} {place}{plain(what)}",
+            f"{t('This is not YAML; the form still has what was there before.')} {plain(_told(draft.fault, t))}",
             icon=":material/error:",
         )
     for pointer, detail in elsewhere:
@@ -44,6 +42,14 @@ def yaml_editor(draft: ConfigDraft, check: ConfigCheck, elsewhere: list[tuple[st
     if check.config is not None:
         with st.expander(t("Every setting, with what was not chosen")):
             st.code(yaml.safe_dump(check.config.as_dict(), sort_keys=False, allow_unicode=True), language="yaml")
+
+
+def _told(fault: Fault, t: Words) -> str:
+    """Where it is, and in the reader's language what; the reader of YAML has only its own words."""
+    place = t("Line {line}, column {column}: ", line=fault.line, column=fault.column) if fault.line else ""
+    if t.knows(fault.what):
+        return place + t.told(fault.what)
+    return place + t("the reader of YAML says “{what}”", what=fault.what)
 
 
 def _typed(key: str) -> None:

@@ -100,7 +100,7 @@ def choose_base_model(draft: Draft, t: Words) -> None:
     names = {
         AUTO: t("{name}, which trainings take by default", name=ModelConfig().name),
         NO_MODEL: t("none: do not check that"),
-        **{name: f"{name} · {info.language}" for name, info in CATALOG.items()},
+        **{name: f"{name} · {t(info.language)}" for name, info in CATALOG.items()},
     }
     key = draft.widget("base_model")
     st.selectbox(

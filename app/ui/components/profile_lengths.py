@@ -116,7 +116,7 @@ def _lines(rows: Sequence[Row], spans: Sequence[str], unit: str, t: Words) -> al
                 alt.Tooltip("label:N", title=t("Label")),
                 alt.Tooltip("length:N", title=unit),
                 alt.Tooltip("texts:Q", title=t("Texts"), format=","),
-                alt.Tooltip("share:Q", title=t("Share"), format=".1%"),
+                alt.Tooltip("share:Q", title=t("Proportion"), format=".1%"),
             ],
         )
         .properties(height=300)
@@ -128,7 +128,7 @@ def _x(unit: str, order: list[str] | None) -> alt.X:
 
 
 def _named(rows: Sequence[Row], unit: str, t: Words) -> list[Row]:
-    names = {"label": t("Label"), "length": unit, "texts": t("Texts"), "share": t("Share")}
+    names = {"label": t("Label"), "length": unit, "texts": t("Texts"), "share": t("Proportion")}
     return [{names[key]: value for key, value in row.items()} for row in rows]
 
 

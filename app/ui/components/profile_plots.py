@@ -36,12 +36,12 @@ def counts(numbers: Mapping[str, int], what: str, unit: str, key: str, t: Words)
             tooltip=[
                 alt.Tooltip("name:N", title=what),
                 alt.Tooltip("count:Q", title=unit, format=","),
-                alt.Tooltip("share:Q", title=t("Share"), format=".1%"),
+                alt.Tooltip("share:Q", title=t("Proportion"), format=".1%"),
             ],
         )
         .properties(height=90 + ROW_HEIGHT * max(3, min(len(rows), MAX_BARS)))
     )
-    shown = [{what: row["name"], unit: row["count"], t("Share"): row["share"]} for row in rows]
+    shown = [{what: row["name"], unit: row["count"], t("Proportion"): row["share"]} for row in rows]
     figure(chart, shown, key, t)
     if len(rows) > MAX_BARS:
         st.caption(t("The {shown} most frequent of {total}", shown=MAX_BARS, total=t.number(len(rows))))
@@ -60,9 +60,9 @@ def show_profile(profile: DataProfile, t: Words) -> None:
     with right:
         st.subheader(t("Languages"), anchor=False)
         if profile.languages:
-            counts(profile.languages, t("Language"), t("Texts looked at"), "profile_languages", t)
+            counts(_named(profile.languages, t), t("Language"), t("Texts looked at"), "profile_languages", t)
         if len(profile.scripts) > 1 or not profile.languages:
-            counts(profile.scripts, t("Script"), t("Texts"), "profile_scripts", t)
+            counts(_named(profile.scripts, t), t("Script"), t("Texts"), "profile_scripts", t)
         show_readings(profile, t)
     st.subheader(t("How long the texts are"), anchor=False)
     show_lengths(profile, t)
@@ -87,7 +87,7 @@ def show_readings(profile: DataProfile, t: Words) -> None:
         st.caption(t("What is not in its vocabulary it cannot learn from. English has about 0.25 tokens a letter."))
         rows = [
             {
-                t("Script"): one.script,
+                t("Script"): t(one.script),
                 t("Texts"): one.rows,
                 t("Not in its vocabulary"): one.unknown_share,
                 t("Tokens a letter"): one.tokens_per_letter,
@@ -99,6 +99,11 @@ def show_readings(profile: DataProfile, t: Words) -> None:
             t("Tokens a letter"): st.column_config.NumberColumn(format="%.2f"),
         }
         table(rows, "profile_readings", t, formats)
+
+
+def _named(numbers: Mapping[str, int], t: Words) -> dict[str, int]:
+    """Languages and scripts by what the reader calls them."""
+    return {t(name): count for name, count in numbers.items()}
 
 
 def _chart(rows: Sequence[Row]) -> alt.Chart:

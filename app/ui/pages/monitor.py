@@ -61,7 +61,7 @@ def _readiness(visitor: Visitor) -> None:
             else:
                 st.badge(t(title), icon=":material/check_circle:", color="green")
     for detail in faults.values():
-        st.error(plain(detail), icon=":material/error:")
+        st.error(plain(t.told(detail)), icon=":material/error:")
 
 
 def _numbers(found: MonitorView, t: Words) -> None:
