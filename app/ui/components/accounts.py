@@ -31,7 +31,9 @@ def draw(visitor: Visitor) -> None:
         )  # fmt: skip
         locked = st.toggle(t("Only disabled ones"), key="accounts_disabled", persist_state="page")
     pager = Pager("accounts", (role, locked))
-    page = visitor.client.users.page(role=role, disabled=locked or None, limit=PAGE_SIZE, cursor=pager.cursor)
+    page = pager.page(
+        lambda cursor: visitor.client.users.page(role=role, disabled=locked or None, limit=PAGE_SIZE, cursor=cursor)
+    )
     if not page.items:
         empty(t("No account is like that."), icon=":material/person_off:")
     for user in page.items:

@@ -32,7 +32,7 @@ def draw(visitor: Visitor) -> None:
     wanted = _wanted(t)
     pager = Pager("audit", wanted)
     with st.spinner(t("Loading…")):
-        page = visitor.client.audit.page(wanted, limit=PAGE_SIZE, cursor=pager.cursor)
+        page = pager.page(lambda cursor: visitor.client.audit.page(wanted, limit=PAGE_SIZE, cursor=cursor))
     if not page.items:
         empty(t("No event is like that."), icon=":material/search_off:")
         return

@@ -1,11 +1,15 @@
 """Lists that the server hands out page by page: where the reader stands, and the way back and on."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import streamlit as st
+from pydantic import BaseModel
 
 from app.schemas.paging import MAX_COUNTED, Page
 from app.ui.words import Words
+
+Item = TypeVar("Item", bound=BaseModel)
 
 
 class Pager:
@@ -29,8 +33,22 @@ class Pager:
         """Which page this is, from 1."""
         return len(self._cursors)
 
-    def _back(self) -> None:
-        self._cursors.pop()
+    def page(self, fetch: Callable[[str | None], Page[Item]]) -> Page[Item]:
+        """What `fetch` finds where the reader stands; where the last of that page is gone, the one before."""
+        page = fetch(self.cursor)
+        while not page.items and self.number > 1:
+            self._cursors.pop()
+            page = fetch(self.cursor)
+        return page
+
+    def _back(self, number: int) -> None:
+        if self.number == number > 1:
+            self._cursors.pop()
+
+    def _on(self, number: int, cursor: str | None) -> None:
+        """From page `number`; a second click finds the reader elsewhere already."""
+        if self.number == number:
+            self._cursors.append(cursor)
 
     def draw(self, page: Page[Any], t: Words) -> None:
         """The buttons below a list, and how much of it there is."""
@@ -45,6 +63,7 @@ class Pager:
                 icon=":material/chevron_left:",
                 disabled=self.number == 1,
                 on_click=self._back,
+                args=(self.number,),
             )
             st.button(
                 t("Next"),
@@ -52,7 +71,7 @@ class Pager:
                 icon=":material/chevron_right:",
                 icon_position="right",
                 disabled=page.next is None,
-                on_click=self._cursors.append,
-                args=(page.next,),
+                on_click=self._on,
+                args=(self.number, page.next),
             )
             st.caption(t("Page {number}, {total} in all", number=t.number(self.number), total=total))

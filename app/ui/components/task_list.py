@@ -59,8 +59,14 @@ def draw_list(visitor: Visitor) -> None:
 
 def _page(visitor: Visitor) -> Page[TaskItem]:
     states, kind, everyone = st.session_state[_FILTER]
-    cursor = st.session_state[_CURSORS][-1]
-    return visitor.client.tasks.page(states=states, kind=kind, everyone=everyone, limit=PAGE_SIZE, cursor=cursor)
+    cursors = st.session_state[_CURSORS]
+    while True:
+        page = visitor.client.tasks.page(
+            states=states, kind=kind, everyone=everyone, limit=PAGE_SIZE, cursor=cursors[-1]
+        )
+        if page.items or len(cursors) == 1:
+            return page
+        cursors.pop()  # the last of that page is gone
 
 
 def _rows(visitor: Visitor, *, is_live: bool) -> None:
@@ -106,14 +112,32 @@ def _pager(page: Page[TaskItem], visitor: Visitor) -> None:
     if len(cursors) == 1 and page.next is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(t("Newer"), icon=":material/chevron_left:", disabled=len(cursors) == 1):
-            cursors.pop()
-            st.rerun()
-        if st.button(t("Older"), icon=":material/chevron_right:", disabled=page.next is None):
-            cursors.append(page.next)
+        number = len(cursors)
+        newer = st.button(
+            t("Newer"), icon=":material/chevron_left:", disabled=number == 1, on_click=_turn, args=(number, None)
+        )
+        older = st.button(
+            t("Older"),
+            icon=":material/chevron_right:",
+            disabled=page.next is None,
+            on_click=_turn,
+            args=(number, page.next),
+        )
+        if newer or older:
             st.rerun()
         total = (
             t.number(page.total) if page.total is not None else t("more than {number}", number=t.number(MAX_COUNTED))
         )
         first = PAGE_SIZE * (len(cursors) - 1) + 1
         st.caption(t("{first} to {last} of {total}", first=first, last=first + len(page.items) - 1, total=total))
+
+
+def _turn(number: int, cursor: str | None) -> None:
+    """From page `number` on to what `cursor` begins, or back; a second click finds the reader elsewhere already."""
+    cursors = st.session_state[_CURSORS]
+    if len(cursors) != number:
+        return
+    if cursor is not None:
+        cursors.append(cursor)
+    elif number > 1:
+        cursors.pop()

@@ -60,7 +60,7 @@ def _list(visitor: Visitor) -> None:
     t, pager = visitor.t, Pager("data_sets")
     st.subheader(t("Your data sets, and those shared with you"), anchor=False)
     with st.spinner(t("Loading…")):
-        page = visitor.client.datasets.page(limit=PAGE_SIZE, cursor=pager.cursor)
+        page = pager.page(lambda cursor: visitor.client.datasets.page(limit=PAGE_SIZE, cursor=cursor))
     if not page.items:
         hint = t("Drop a file above, and it becomes your first one.") if visitor.may("dataset:write") else ""
         empty(t("There is no data set yet."), hint, ":material/database:")

@@ -45,7 +45,7 @@ def _list(visitor: Visitor) -> None:
     with guarded():
         fetch = visitor.client.experiments.page if everyone else visitor.client.experiments.own_page
         with st.spinner(t("Loading…")):
-            page = fetch(where=where, sort=order, limit=PAGE_SIZE, cursor=pager.cursor)
+            page = pager.page(lambda cursor: fetch(where=where, sort=order, limit=PAGE_SIZE, cursor=cursor))
         if page.items:
             shown = (where, order, everyone, pager.cursor, st.session_state.get(OPENED, 0))
             _table(page, columns, f"experiments_{hash(shown)}", t)
