@@ -279,6 +279,19 @@ def look_twice(client: "Client", task_id: str) -> Any:
     return known
 
 
+def test_a_step_shows_how_far_it_is_only_where_it_says_so() -> None:
+    from app.domain.task import Stage
+    from app.ui.components.stepper import _step
+    from app.ui.words import Words
+
+    training, checking = (
+        _step(1, stage, 1, 0.3, Words("en"), is_broken=False) for stage in (Stage.TRAINING, Stage.CHECKING)
+    )
+    assert "30%" in training
+    assert "%" not in checking.replace("18%", "")
+    assert "repeating-linear-gradient" in checking
+
+
 def test_steps_that_were_repeated_after_a_stop_count_once() -> None:
     def point(number: int, step: int, attempt: int) -> MetricPoint:
         return MetricPoint(id=number, kind="step", step=step, attempt=attempt, time=float(number), values={})

@@ -17,6 +17,9 @@ _ACCENT = "light-dark(#2457d6,#7ea6ff)"
 _WRONG = "light-dark(#b3261e,#ff8a80)"
 _TODO = "color-mix(in srgb,currentColor 18%,transparent)"
 
+_UNDER_WAY = f"repeating-linear-gradient(-45deg,{_ACCENT} 0 .35rem,{_TODO} .35rem .7rem)"
+"""Of steps that do not say how far they are."""
+
 
 def stepper(task: TaskView, t: Words) -> None:
     """The steps of a training: those done, the one it is in, those to come; the one it stopped in where it did."""
@@ -35,10 +38,11 @@ def _step(place: int, stage: Stage, here: int, progress: float, t: Words, *, is_
         sign, bar, style = "", _TODO, "opacity:.72"
     else:
         current = ' aria-current="step"'
-        share = round(100 * progress) if stage is Stage.TRAINING else 50
-        colour = _WRONG if is_broken else _ACCENT
         sign, style = ("✕" if is_broken else "●"), "font-weight:600"
-        bar = f"linear-gradient(to right,{colour} {share}%,{_TODO} {share}%)" if not is_broken else colour
+        bar = _WRONG if is_broken else _UNDER_WAY
+        if stage is Stage.TRAINING and not is_broken:
+            share = round(100 * progress)
+            bar = f"linear-gradient(to right,{_ACCENT} {share}%,{_TODO} {share}%)"
     mark = f'<span aria-hidden="true">{sign}</span> ' if sign else ""
     return (
         f'<li{current} style="{style}"><div style="height:.35rem;border-radius:.2rem;background:{bar}"></div>'
