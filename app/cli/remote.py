@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from app.services.export import Format
 
 CHECKPOINTS = "artifacts/checkpoints/"
+_OF_WHO_ASKS = {"may_change", "may_read_task", "may_read_data"}
+"""Nothing that is known of a run: an installation on this machine does not say it."""
 
 
 def client_of(address: str) -> Client:
@@ -53,7 +55,8 @@ class RemoteExperiments:
 
     def show(self, name: str) -> dict[str, Any]:
         """Everything that is known of one run."""
-        return {**self._client.experiments.show(name).model_dump(mode="json"), "dir": None}
+        found = self._client.experiments.show(name).model_dump(mode="json", exclude=_OF_WHO_ASKS)
+        return {**found, "dir": None}
 
     def compare(self, names: Sequence[str]) -> dict[str, Any]:
         """Where runs differ."""

@@ -45,6 +45,14 @@ _VERSION: dict[str, Any] = {
     "labels": {"negative": 3310, "positive": 3610},
     "splits": {"train": 6228, "eval": 692},
 }
+_ITEM: dict[str, Any] = {
+    "name": "reviews",
+    "owner": "ada",
+    "created_at": "2026-01-31T12:30:00Z",
+    "stored_bytes": 412345,
+    "num_versions": 2,
+    "latest": _VERSION,
+}
 
 
 class CheckOptions(FixOptions, Reading):
@@ -166,20 +174,7 @@ class DatasetItem(BaseModel):
     limit.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "reviews",
-                    "owner": "ada",
-                    "created_at": "2026-01-31T12:30:00Z",
-                    "stored_bytes": 412345,
-                    "num_versions": 2,
-                    "latest": _VERSION,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_ITEM]})
 
     name: str
     owner: str | None
@@ -193,22 +188,11 @@ class DatasetView(DatasetItem):
     """One data set with all its versions, oldest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "reviews",
-                    "owner": "ada",
-                    "created_at": "2026-01-31T12:30:00Z",
-                    "stored_bytes": 412345,
-                    "num_versions": 1,
-                    "latest": _VERSION,
-                    "versions": [_VERSION],
-                }
-            ]
-        }
+        json_schema_extra={"examples": [_ITEM | {"num_versions": 1, "versions": [_VERSION], "may_change": True}]}
     )
 
     versions: list[VersionItem]
+    may_change: bool = Field(False, description="whether whoever asks may add versions to it, share and delete it")
 
 
 class VersionView(VersionItem):

@@ -103,6 +103,9 @@ class ExperimentView(ExperimentItem):
                     "checkpoints": [{"step": 428, "path": "artifacts/checkpoints/step-000428", "size_bytes": 900000}],
                     "config": {"experiment_name": "reviews", "data": {"train": "reviews@1"}},
                     "plan": None,
+                    "may_change": True,
+                    "may_read_task": True,
+                    "may_read_data": True,
                 }
             ]
         }
@@ -114,6 +117,9 @@ class ExperimentView(ExperimentItem):
     checkpoints: list[CheckpointView]
     config: dict[str, Any]
     plan: dict[str, Any] | None
+    may_change: bool = Field(False, description="whether whoever asks may share and delete it")
+    may_read_task: bool = Field(False, description="whether they may see its task")
+    may_read_data: bool = Field(False, description="whether they may see the data set it was trained on")
 
 
 class Comparison(BaseModel):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.auth.permissions import may_change, may_read
+from app.auth.permissions import Permission, holds, may_change, may_read
 from app.data import catalogue
 from app.db.repositories import datasets, shares
 from app.db.session import Session
@@ -64,6 +64,11 @@ def find(session: Session, results_dir: Path, principal: Principal, name: str, *
     if not is_readable(session, principal, name, row.owner if row else None):
         raise Hidden(message, hint=hint, resource=f"dataset:{name}")
     return Seen(name, row, entries)
+
+
+def may_change_it(principal: Principal, seen: Seen) -> bool:
+    """Whether somebody may add versions to a data set, share and delete it."""
+    return holds(principal.role, Permission.DATASET_WRITE) and may_change(principal, seen.owner)
 
 
 def check_may_change(principal: Principal, seen: Seen) -> None:

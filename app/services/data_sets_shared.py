@@ -91,7 +91,8 @@ def get_data_set(platform: Platform, principal: Principal, name: str) -> Dataset
         seen = data_set_access.find(session, platform.settings.results_dir, principal, name)
     item = _item(platform, seen.name, seen.row)
     versions = [version_item(entry, manifest_of(platform, entry)) for entry in seen.entries]
-    return DatasetView(**dict(item), versions=versions)
+    may_change = data_set_access.may_change_it(principal, seen)
+    return DatasetView(**dict(item), versions=versions, may_change=may_change)
 
 
 def get_version(platform: Platform, principal: Principal, name: str, number: int) -> VersionView:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from app.auth.permissions import may_change, may_read
+from app.auth.permissions import Permission, holds, may_change, may_read
 from app.db.repositories import experiments, metrics, shares, users
 from app.db.repositories.experiments import NEWEST_FIRST, ExperimentRecord, ListedExperiment
 from app.db.session import Session
@@ -19,6 +19,7 @@ from app.runs.lock import is_locked
 from app.schemas.experiments import Comparison, Deletion, ExperimentItem, ExperimentView
 from app.schemas.paging import Page
 from app.schemas.tasks import MetricSeries
+from app.services.data_set_access import find, parse
 from app.services.experiments import describe, differences, removing, summary
 from app.services.paging import decode_cursor, encode_cursor
 from app.services.platform import Platform
@@ -72,7 +73,27 @@ def _item(record: ListedExperiment) -> ExperimentItem:
 def show(platform: Platform, principal: Principal, name: str) -> ExperimentView:
     """One experiment in full; NotFound where there is none the principal may see."""
     with platform.installation.database.read() as session:
-        return ExperimentView.model_validate(describe(session, readable(session, principal, name)))
+        record = readable(session, principal, name)
+        return ExperimentView.model_validate(describe(session, record) | _allowed(platform, session, principal, record))
+
+
+def _allowed(platform: Platform, session: Session, principal: Principal, record: ExperimentRecord) -> dict[str, bool]:
+    """What somebody who may see a run may do with it, and see of what it came from."""
+    is_writer = holds(principal.role, Permission.EXPERIMENT_WRITE)
+    data = parse(record.summary.data_name or "")
+    return {
+        "may_change": is_writer and may_change(principal, record.experiment.owner),
+        "may_read_task": record.task is not None and may_read(principal, record.task.owner),
+        "may_read_data": data is not None and _may_read_data(platform, session, principal, data[0]),
+    }
+
+
+def _may_read_data(platform: Platform, session: Session, principal: Principal, name: str) -> bool:
+    try:
+        find(session, platform.installation.results_dir, principal, name)
+    except NotFound:
+        return False
+    return True
 
 
 def points(platform: Platform, principal: Principal, name: str, wanted: WantedPoints) -> MetricSeries:

@@ -1,6 +1,7 @@
 """Who else may read a data set or an experiment."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +13,7 @@ from tests.api_runs import Runs
 
 SignIn = Callable[..., TestClient]
 KINDS = ["datasets", "experiments"]
+MAY = {"datasets": {"may_change"}, "experiments": {"may_change", "may_read_task", "may_read_data"}}
 
 
 @pytest.fixture
@@ -25,6 +27,11 @@ def shared_things(platform: Platform) -> None:
     """A data set and an experiment of ada's, both called `reviews`."""
     Store(platform).put("reviews", "ada")
     Runs(platform).add("reviews", "ada")
+
+
+def allowed(view: dict[str, Any]) -> set[str]:
+    """What a view says whoever asks may do with it."""
+    return {name for name, value in view.items() if name.startswith("may_") and value}
 
 
 def noun(kind: str) -> str:
@@ -41,6 +48,8 @@ def test_an_object_is_shared_with_one_account_and_taken_back(platform: Platform,
     assert (made.json()["grantee"], made.json()["created_by"]) == ("bob", "ada")
     assert ada.post(f"{path}/shares", json={"grantee": "bob"}).status_code == 200
     assert bob.get(path).status_code == 200
+    assert allowed(bob.get(path).json()) == set()
+    assert allowed(ada.get(path).json()) == MAY[kind]
     assert eve.get(path).status_code == 404
     listed = ada.get(f"{path}/shares").json()
     assert ([item["grantee"] for item in listed["items"]], listed["total"]) == (["bob"], 1)

@@ -212,6 +212,9 @@ def test_own_and_shared_data_sets_are_listed_and_nobody_elses(
         shares.add(session, "dataset", "lent", "user", "grace")
     page = visit("data")
     assert [name for name in labels(page) if name in ("mine", "lent", "hidden")] == ["lent", "mine"]
+    lent = visit("data", dataset="lent", part="findings")
+    assert "Sharing and deleting" not in {tab.label for tab in lent.tabs}
+    assert "Fix it in a new version" not in labels(lent)
     elsewhere = visit("data", dataset="hidden")
     assert "This is not here, or not shared with you" in words(elsewhere)
     assert "grace" not in words(elsewhere)

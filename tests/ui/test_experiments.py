@@ -120,6 +120,7 @@ def test_long_lists_come_page_by_page(visit: Visit, runs: Runs) -> None:
         runs.add(f"run-{number:03}", state="PENDING")
     page.run()
     assert len(rows(page, "Name")) == 25
+    assert list(page.dataframe[0].value["Created"].sort_values(ascending=False)) == rows(page, "Created")
     press(page, "Next")
     assert rows(page, "Name") == ["run-001", "run-000"]
     assert "Page 2, 27 in all" in words(page)
@@ -183,6 +184,7 @@ def test_a_run_is_shared_and_taken_back(visit: Visit, runs: Runs, api_server: Ap
     visit("experiments"), visit("experiments", "viewer")
     runs.add("mine-001")
     page = open_tab(visit("experiments", run="mine-001"), "mine-001", "Sharing and deleting")
+    assert "Its task" in {one.label for one in page.get("page_link")}
     field = next(one for one in page.text_input if one.label == "Share with")
     field.set_value("nobody-here")
     assert "there is no account" in words(press(page, "Share"))
@@ -192,6 +194,7 @@ def test_a_run_is_shared_and_taken_back(visit: Visit, runs: Runs, api_server: Ap
     read = visit("experiments", "viewer", run="mine-001")
     assert not read.warning
     assert "Sharing and deleting" not in {tab.label for tab in read.tabs}
+    assert "Its task" not in {one.label for one in read.get("page_link")}
     page = open_tab(visit("experiments", run="mine-001"), "mine-001", "Sharing and deleting")
     press(page, "Take back")
     assert "Nobody but you" in words(page)

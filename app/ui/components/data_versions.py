@@ -51,8 +51,9 @@ def _draw_parts(visitor: Visitor, found: DatasetView, version: VersionItem) -> N
         "rows": (N_("The rows"), _rows),
         "differences": (N_("Differences"), _differences),
         "download": (N_("Download"), _download),
-        "sharing": (N_("Sharing and deleting"), _sharing),
     }
+    if found.may_change:
+        parts["sharing"] = (N_("Sharing and deleting"), _sharing)
     names = {visitor.t(title): part for part, (title, _) in parts.items()}
     asked = st.query_params.get("part", "overview")
     opened = visitor.t(parts[asked][0]) if asked in parts else None
@@ -126,7 +127,7 @@ def _findings(visitor: Visitor, found: DatasetView, version: VersionItem) -> Non
     t = visitor.t
     said = visitor.client.datasets.findings(found.name, version.version)
     show_findings(said.findings, t)
-    if visitor.may("dataset:write"):
+    if found.may_change:
         offer_mending(visitor, found, version)
     sources = visitor.client.datasets.version(found.name, version.version).sources
     for split, detected in said.detected.items():
@@ -143,8 +144,10 @@ def _rows(visitor: Visitor, found: DatasetView, version: VersionItem) -> None:
     )
     pager = Pager("data_rows", (found.name, version.version, split))
     with st.spinner(t("Loading…")):
-        page = visitor.client.datasets.rows_page(
-            found.name, version.version, split=split, limit=ROWS_A_PAGE, cursor=pager.cursor
+        page = pager.page(
+            lambda cursor: visitor.client.datasets.rows_page(
+                found.name, version.version, split=split, limit=ROWS_A_PAGE, cursor=cursor
+            )
         )
     st.dataframe(
         [

@@ -31,18 +31,13 @@ def draw(visitor: Visitor, name: str) -> None:
         t("Files and proof"): lambda: run_files.draw(visitor, view, files),
         t("How it was made"): lambda: lineage.draw(visitor, view, files),
     }
-    if _may_change(visitor, view):
+    if view.may_change:
         parts[t("Sharing and deleting")] = lambda: ownership.draw(visitor, view)
     tabs = st.tabs(list(parts), key=f"experiment_{name}", on_change="rerun")
     for tab, part in zip(tabs, parts.values(), strict=True):
         if tab.open:
             with tab, guarded():
                 part()
-
-
-def _may_change(visitor: Visitor, view: ExperimentView) -> bool:
-    is_own = view.owner == visitor.me.username or visitor.may("experiment:read-all")
-    return is_own and visitor.may("experiment:write")
 
 
 def _head(view: ExperimentView, visitor: Visitor) -> None:
@@ -54,7 +49,7 @@ def _head(view: ExperimentView, visitor: Visitor) -> None:
         about = [view.dataset, view.base_model, view.owner]
         st.caption(" · ".join([plain(one) for one in about if one] + [t.moment(view.created_at)]))
     with st.container(horizontal=True, vertical_alignment="center"):
-        if view.task_id:
+        if view.task_id and view.may_read_task:
             link("tasks", t("Its task"), icon=":material/checklist:", task=view.task_id)
         if view.state == "SUCCESS":
             link("try", t("Try it"), icon=":material/chat:", run=view.name)

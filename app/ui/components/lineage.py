@@ -22,7 +22,7 @@ def draw(visitor: Visitor, view: ExperimentView, files: ArtifactList | None) -> 
         st.subheader(t("Made from"), anchor=False)
         environment = (look_into(visitor, files, ENVIRONMENT) if files else None) or {}
         _facts(visitor, view, environment)
-        if view.dataset:
+        if view.dataset and view.may_read_data:
             link("data", t("Look at the data set"), icon=":material/table:", dataset=view.dataset.partition("@")[0])
         _checkpoints(visitor, view)
     with right:
