@@ -285,7 +285,7 @@ def test_a_step_shows_how_far_it_is_only_where_it_says_so() -> None:
     from app.ui.words import Words
 
     training, checking = (
-        _step(1, stage, 1, 0.3, Words("en"), is_broken=False) for stage in (Stage.TRAINING, Stage.CHECKING)
+        _step(1, stage, 1, 0.3, Words("en"), is_broken=False) for stage in (Stage.TRAINING, Stage.VALIDATING)
     )
     assert "30%" in training
     assert "%" not in checking.replace("18%", "")
