@@ -1,8 +1,10 @@
 """Experiments: every run that one may see, to search, sort and choose from; one in full; some side by side."""
 
+from datetime import timedelta
 from typing import Any
 
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from app.schemas.experiments import ExperimentItem
 from app.schemas.paging import Page
@@ -113,12 +115,7 @@ def _table(page: Page[ExperimentItem], columns: list[str], key: str, t: Words) -
         on_select="rerun",
         selection_mode=["multi-row", "single-cell"],
         placeholder="–",
-        column_config={
-            t(COLUMNS[name]): st.column_config.NumberColumn(format="percent")
-            if name in PERCENT
-            else st.column_config.NumberColumn(format="%.4f")
-            for name in (*PERCENT, "loss")
-        },
+        column_config=_formats(t),
     )
     if cells := chosen["selection"]["cells"]:
         _go({"run": names[cells[0][0]]})
@@ -158,12 +155,21 @@ def _go(query: dict[str, Any]) -> None:
     st.rerun()
 
 
+def _formats(t: Words) -> dict[str, ColumnConfig]:
+    """Values stay what they are, so that a table sorts them by a click on a title."""
+    return {
+        **{t(COLUMNS[name]): st.column_config.NumberColumn(format="percent") for name in PERCENT},
+        t(COLUMNS["loss"]): st.column_config.NumberColumn(format="%.4f"),
+        t(COLUMNS["runtime_seconds"]): st.column_config.NumberColumn(format="localized"),
+        t(COLUMNS["created_at"]): st.column_config.DatetimeColumn(format="localized", timezone=st.context.timezone),
+    }
+
+
 def _row(item: ExperimentItem, columns: list[str], t: Words) -> dict[str, Any]:
     """A line of the table, by the titles of its columns."""
     written = {
         "state": t(STATES[item.state][0]) if item.state else None,
-        "created_at": t.moment(item.created_at),
-        "runtime_seconds": None if item.runtime_seconds is None else t.duration(item.runtime_seconds),
+        "runtime_seconds": None if item.runtime_seconds is None else timedelta(seconds=round(item.runtime_seconds)),
     }
     return {t(COLUMNS[name]): written.get(name, getattr(item, name)) for name in columns or SHOWN_AT_FIRST}
 
