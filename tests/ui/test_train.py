@@ -289,6 +289,6 @@ def test_data_of_somebody_else_is_not_there(form: Callable[..., AppTest], api_se
 
 def test_the_address_chooses_data_once(form: Callable[..., AppTest]) -> None:
     page = form(data="reviews@1")
-    assert yaml_of(page) == "data:\n  train: reviews@1\n"
+    assert yaml_of(page) == "data:\n  train: reviews@1\nexperiment_name: reviews\n"
     page.text_area[0].set_value("data: {train: others@2}").run()
     assert yaml_of(page) == "data: {train: others@2}"

@@ -95,11 +95,17 @@ def _version_changed(name: str, key: str) -> None:
     current().was_typed(_VERSION, (name, number))
 
 
+def take(reference: str) -> None:
+    """Choose a data set, or a version of it; a run without a name is called after it."""
+    draft = current()
+    draft.put(TRAIN, reference)
+    if draft.get(("experiment_name",)) is None:
+        draft.put(("experiment_name",), reference.partition("@")[0])
+
+
 def _take(client: Client, name: str) -> None:
-    """Choose the newest version of a data set; a run without a name is called after it."""
-    draft, newest = current(), None
+    """Choose the newest version of a data set."""
+    newest = None
     with guarded():
         newest = client.datasets.show(name).latest
-    draft.put(TRAIN, newest.reference if newest else name)
-    if draft.get(("experiment_name",)) is None:
-        draft.put(("experiment_name",), name)
+    take(newest.reference if newest else name)

@@ -10,7 +10,7 @@ from app.ui.components.config_draft import ConfigDraft
 from app.ui.components.config_form import basic_form, expert_form, fields_of
 from app.ui.components.config_plan import plan_part
 from app.ui.components.config_yaml import yaml_editor
-from app.ui.components.data_choice import TRAIN, choose_data, stored_names
+from app.ui.components.data_choice import TRAIN, choose_data, stored_names, take
 from app.ui.components.links import go
 from app.ui.components.states import guarded, plain
 from app.ui.context import Visitor
@@ -27,7 +27,7 @@ def draw(visitor: Visitor) -> None:
     if not visitor.may("train"):
         raise Forbidden("this account may not train")
     draft = config_draft.current()
-    _take_from_address(draft)
+    _take_from_address()
     names, has_more = stored_names(visitor.client, draft)
     check = _check(visitor, draft)
     problems = {problem.pointer: t.told(problem.told("detail")) for problem in check.problems}
@@ -46,12 +46,12 @@ def draw(visitor: Visitor) -> None:
         yaml_editor(draft, check, elsewhere, t)
 
 
-def _take_from_address(draft: ConfigDraft) -> None:
+def _take_from_address() -> None:
     """`?data=NAME@VERSION` chooses that once."""
     asked = st.query_params.get("data")
     if asked and st.session_state.get(_ASKED) != asked:
         st.session_state[_ASKED] = asked
-        draft.put(TRAIN, asked)
+        take(asked)
 
 
 def _check(visitor: Visitor, draft: ConfigDraft) -> ConfigCheck:
