@@ -265,13 +265,7 @@ def test_deleting_says_what_goes_and_asks_for_the_name(visit: Visit, store: Stor
 
 @pytest.mark.parametrize(
     ("given", "safe"),
-    [
-        ("../../etc/passwd", "passwd"),
-        ("C:\\x\\data.csv", "data.csv"),
-        ("..", "file"),
-        ("\0", "file"),
-        ("a.csv", "a.csv"),
-    ],
+    [("../../etc/passwd", "passwd"), ("C:\\d.csv", "d.csv"), ("..", "file"), ("\0", "file"), ("a.csv", "a.csv")],
 )
 def test_file_names_are_no_paths(given: str, safe: str) -> None:
     assert safe_name(given) == safe
