@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui.app import SCRIPT
+from app.ui.components import first_steps
 from tests.api_runs import Runs
 from tests.api_server import ApiServer
 from tests.ui.conftest import Visit
@@ -22,10 +23,19 @@ def words(page: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in page.get(kind)).replace("\\", "")
 
 
-def test_newcomers_are_shown_three_steps(visit: Visit) -> None:
-    shown = words(visit("home"))
+def test_newcomers_are_shown_three_steps(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = visit("home")
+    shown = words(page)
     assert all(step in shown for step in ("1. Bring your texts", "2. Train", "3. See how good it is"))
-    assert "examples/reviews_train.csv" in shown
+    went: list[str] = []
+    monkeypatch.setattr(first_steps, "go", went.append)
+    page.button(key="home_example").click().run()
+    draft = page.session_state["data_draft"]
+    assert draft.paths["train"].name == "reviews_train.csv"
+    assert draft.paths["train"].read_bytes() == first_steps.EXAMPLE.read_bytes()
+    assert went == ["data"]
+    monkeypatch.setattr(first_steps, "EXAMPLE", first_steps.EXAMPLE.with_name("none.csv"))
+    assert not visit("home").button
 
 
 def test_another_language_leads_back_to_the_page_one_is_on(
