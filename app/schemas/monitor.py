@@ -64,7 +64,7 @@ class RunningView(BaseModel):
 
 
 class MonitorView(BaseModel):
-    """The installation at work; `running` has the newest tasks where there are very many."""
+    """The installation at work; `running` has the newest tasks where there are many, the numbers are of all."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,6 +81,9 @@ class MonitorView(BaseModel):
                     "queue": [{"kind": "train", "state": "PENDING", "tasks": 3}],
                     "oldest_waiting_at": "2026-01-31T12:20:00Z",
                     "running": [_RUNNING],
+                    "num_running": 1,
+                    "num_machines": 1,
+                    "tokens_per_second": 7039.0,
                 }
             ]
         }
@@ -90,3 +93,6 @@ class MonitorView(BaseModel):
     queue: list[TaskCount]
     oldest_waiting_at: datetime | None
     running: list[RunningView]
+    num_running: int = Field(0, description="all tasks that run")
+    num_machines: int = Field(0, description="on which they run")
+    tokens_per_second: float = Field(0.0, description="of all trainings together")

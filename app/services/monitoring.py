@@ -1,15 +1,17 @@
 """The installation at work, for administrators: workers, what waits, what runs and how fast."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.db.repositories import counts, metrics, task_lists, workers
 from app.db.repositories.task_lists import TaskRecord
-from app.db.session import Session
 from app.domain.task import TaskKind, TaskState
 from app.schemas.monitor import MonitorView, RunningView, TaskCount, WorkerView
 from app.services.platform import Platform
 
-MAX_RUNNING = 100
+MAX_RUNNING = 25
+"""Tasks that are shown one by one; the totals are of all."""
+_LOAD = ("cpu_percent", "memory_bytes", "gpu_percent", "gpu_memory_bytes")
 
 
 def overview(platform: Platform) -> MonitorView:
@@ -18,6 +20,8 @@ def overview(platform: Platform) -> MonitorView:
         running = task_lists.page(
             session, owner=None, states=[TaskState.STARTED], kind=None, after=None, limit=MAX_RUNNING
         )
+        newest = metrics.newest_of_tasks(session, [one.task.id for one in running.items], ("step", "system"))
+        num_running, num_machines, speed = metrics.running_totals(session)
         return MonitorView(
             workers=[
                 WorkerView(id=row.id, kinds=[TaskKind(kind) for kind in row.kinds], devices=row.devices,
@@ -29,13 +33,16 @@ def overview(platform: Platform) -> MonitorView:
                 for (kind, state), number in sorted(counts.active_tasks(session).items())
             ],
             oldest_waiting_at=counts.oldest_waiting(session),
-            running=[_running(session, record) for record in running.items],
+            running=[_running(record, newest) for record in running.items],
+            num_running=num_running,
+            num_machines=num_machines,
+            tokens_per_second=speed,
         )  # fmt: skip
 
 
-def _running(session: Session, record: TaskRecord) -> RunningView:
+def _running(record: TaskRecord, newest: Mapping[tuple[int, str], dict[str, Any]]) -> RunningView:
     task = record.task
-    step, system = _newest(session, task.experiment_id, "step"), _newest(session, task.experiment_id, "system")
+    step, system = (newest.get((task.experiment_id or 0, kind), {}) for kind in ("step", "system"))
     return RunningView.model_validate(
         {
             "task_id": task.id,
@@ -49,11 +56,6 @@ def _running(session: Session, record: TaskRecord) -> RunningView:
             "eta_seconds": task.eta_seconds,
             "started_at": task.started_at,
             "tokens_per_second": step.get("tokens_per_second"),
-            **{key: system.get(key) for key in ("cpu_percent", "memory_bytes", "gpu_percent", "gpu_memory_bytes")},
+            **{key: system.get(key) for key in _LOAD},
         }
     )
-
-
-def _newest(session: Session, experiment_id: int | None, kind: str) -> dict[str, Any]:
-    row = metrics.newest_point(session, experiment_id, kind) if experiment_id is not None else None
-    return dict(row[1]) if row else {}

@@ -56,6 +56,7 @@ def test_the_monitor_shows_workers_the_queue_and_what_runs(visit: Visit, api_ser
     said = words(page.run())
     assert "640 tokens a second" in said
     assert {one.label: one.value for one in page.metric}["Running"] == "1"
+    assert "The newest" not in said
     assert [list(table.value.iloc[0])[1] for table in page.dataframe] == ["Waiting", "Training"]
 
 

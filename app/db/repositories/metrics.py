@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, ScalarSelect, bindparam, delete, func, insert, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
 
-from app.db.tables import CheckpointRow, EvaluationRow, MetricPointRow
+from app.db.tables import CheckpointRow, EvaluationRow, MetricPointRow, TaskRow
+from app.domain.task import TaskState
 
 _SCORES = ("accuracy", "macro_f1", "loss")
 # Built once: whoever watches a task asks for both once a second.
@@ -81,6 +82,35 @@ def _after(experiment_id: int, kind: str, since: int) -> list[ColumnElement[bool
 def newest_point(session: Session, experiment_id: int, kind: str) -> Row[int, dict[str, Any]] | None:
     """Step and values of the latest report of a kind."""
     return session.execute(_NEWEST, {"experiment_id": experiment_id, "kind": kind}).first()
+
+
+def _newest_of_task(kind: str) -> ScalarSelect[int | None]:
+    """The id of the latest report of a kind of the run that a task makes."""
+    point = aliased(MetricPointRow)
+    found = select(func.max(point.id)).where(point.experiment_id == TaskRow.experiment_id, point.kind == kind)
+    return found.correlate(TaskRow).scalar_subquery()
+
+
+def newest_of_tasks(
+    session: Session, task_ids: Sequence[str], kinds: Sequence[str]
+) -> dict[tuple[int, str], dict[str, Any]]:
+    """Values of the latest reports of the runs that tasks make, by run and kind."""
+    ids = union_all(*(select(_newest_of_task(kind)).where(TaskRow.id.in_(task_ids)) for kind in kinds))
+    query = select(MetricPointRow.experiment_id, MetricPointRow.kind, MetricPointRow.values)
+    rows = session.execute(query.where(MetricPointRow.id.in_(ids)))
+    return {(row.experiment_id, row.kind): row.values for row in rows}
+
+
+def running_totals(session: Session) -> tuple[int, int, float]:
+    """How many tasks run, on how many machines, and how many tokens a second all of them together do."""
+    query = select(
+        func.count(),
+        func.count(TaskRow.hostname.distinct()),
+        func.sum(MetricPointRow.values["tokens_per_second"].as_float()),
+    ).select_from(TaskRow)
+    query = query.outerjoin(MetricPointRow, MetricPointRow.id == _newest_of_task("step"))
+    tasks, machines, speed = session.execute(query.where(TaskRow.state == TaskState.STARTED)).one()
+    return tasks, machines, speed or 0.0
 
 
 def put_evaluation(session: Session, experiment_id: int, split: str, metrics: dict[str, Any]) -> None:

@@ -36,6 +36,9 @@ def _look(visitor: Visitor) -> None:
         st.subheader(t("What runs"), anchor=False)
         for one in found.running:
             _running(one, visitor)
+        if found.num_running > len(found.running):
+            shown, total = t.number(len(found.running)), t.number(found.num_running)
+            st.caption(t("The newest {shown} of {total}", shown=shown, total=total))
         if not found.running:
             empty(t("Nothing runs at the moment."), icon=":material/bedtime:")
         st.subheader(t("What waits"), anchor=False)
@@ -65,15 +68,13 @@ def _readiness(visitor: Visitor) -> None:
 
 
 def _numbers(found: MonitorView, t: Words) -> None:
-    speed = sum(one.tokens_per_second or 0.0 for one in found.running)
-    machines = {one.hostname for one in found.running if one.hostname}
     waiting = sum(one.tasks for one in found.queue if one.state is not TaskState.STARTED)
     tiles = {
         t("Workers"): t.number(len(found.workers)),
-        t("Machines at work"): t.number(len(machines)),
-        t("Running"): t.number(sum(one.tasks for one in found.queue if one.state is TaskState.STARTED)),
+        t("Machines at work"): t.number(found.num_machines),
+        t("Running"): t.number(found.num_running),
         t("Waiting"): t.number(waiting),
-        t("Tokens a second"): t.number(speed),
+        t("Tokens a second"): t.number(found.tokens_per_second),
     }
     with st.container(horizontal=True):
         for title, value in tiles.items():
