@@ -7,6 +7,7 @@ from app.client.client import Client
 from app.db.repositories import workers
 from app.domain.errors import Unauthenticated
 from app.domain.task import TaskKind
+from app.services import monitoring
 from app.ui import context
 from app.ui.components.audit_trail import VERIFIED
 from app.ui.words import Words
@@ -46,7 +47,9 @@ def test_an_idle_installation_says_that_nothing_runs(visit: Visit) -> None:
     assert "Nothing waits" in said
 
 
-def test_the_monitor_shows_workers_the_queue_and_what_runs(visit: Visit, api_server: ApiServer) -> None:
+def test_the_monitor_shows_workers_the_queue_and_what_runs(
+    visit: Visit, api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = visit("monitor", "admin")
     runs = Runs(api_server.platform)
     runs.add("waiting-001", state="PENDING")
@@ -57,6 +60,10 @@ def test_the_monitor_shows_workers_the_queue_and_what_runs(visit: Visit, api_ser
     assert "640 tokens a second" in said
     assert {one.label: one.value for one in page.metric}["Running"] == "1"
     assert "The newest" not in said
+    runs.add_points(runs.add("running-002", state="STARTED"), "step", range(1, 3), tokens_per_second=100.0)
+    monkeypatch.setattr(monitoring, "MAX_RUNNING", 1)
+    assert "The newest 1 of 2" in words(page.run())
+    assert {one.label: one.value for one in page.metric}["Tokens a second"] == "740"
     assert [list(table.value.iloc[0])[1] for table in page.dataframe] == ["Waiting", "Training"]
 
 

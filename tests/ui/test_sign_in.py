@@ -1,11 +1,9 @@
 """Nobody sees a page without a sign-in, and the cookie of a sign-in is safe from scripts and other sites."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 import pytest
 from pydantic import SecretStr
@@ -16,12 +14,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from streamlit.web.server.starlette.starlette_gzip_middleware import SelectiveGZipMiddleware
-from streamlit.web.server.starlette.starlette_static_routes import create_streamlit_static_assets_routes
 
 from app.client import Client
 from app.domain.errors import Unauthenticated
-from app.ui.app import in_front
 from app.ui.gate import COOKIE, Gate
 from app.ui.sessions import Sessions
 from app.ui.sign_in import SignInPages
@@ -224,63 +219,6 @@ def test_the_language_is_the_browsers_or_the_chosen_one(browser: TestClient) -> 
     assert ">Sign in<" in browser.get("/sign-in", headers={"Accept-Language": "fr"}).text
     assert browser.get("/language/zh_TW?next=/sign-in").headers["location"] == "/sign-in"
     assert ">登入<" in browser.get("/sign-in", headers={"Accept-Language": "fr"}).text
-
-
-@pytest.mark.parametrize(
-    ("here", "back"),
-    [
-        ("/setup", "/setup"),
-        ("/sign-in?next=/tasks%3Ftask%3D1", "/sign-in?next=%2Ftasks%3Ftask%3D1"),
-        ("/sign-in?again=1", "/sign-in?again=1"),
-        ("/sign-in?next=//evil.example", "/sign-in"),
-    ],
-)
-def test_another_language_shows_the_same_page_again(browser: TestClient, here: str, back: str) -> None:
-    link = re.search(r'href="(/language/zh_TW[^"]*)"', browser.get(here).text)
-    assert link is not None
-    assert browser.get(link[1].replace("&amp;", "&")).headers["location"] == back
-
-
-@pytest.mark.parametrize(
-    ("target", "goes_to"),
-    [
-        ("/data?dataset=a b&page=2", "/data?dataset=a b&page=2"),
-        ("//evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("https://evil.example", "/"),
-        ("/sign-out", "/"),
-        ("/language/en?next=//evil.example", "/"),
-        ("/\tdata", "/"),
-    ],
-)
-def test_a_language_leads_nowhere_else(browser: TestClient, target: str, goes_to: str) -> None:
-    answer = browser.get(f"/language/xx?next={quote(target)}")
-    assert unquote(answer.headers["location"]) == goes_to
-
-
-@pytest.mark.parametrize(("asked", "tag"), [("zh-TW,zh;q=0.9,en;q=0.8", "zh-TW"), ("fr", "en")])
-def test_the_page_says_which_language_it_is_in(
-    api_server: ApiServer, sessions: Sessions, tmp_path: Path, asked: str, tag: str
-) -> None:
-    api_server.account("user")
-    settings = api_server.platform.settings.model_copy(
-        update={"results_dir": tmp_path, "allowed_hosts": (HOST,), "trusted_proxies": ()}
-    )
-    app = Starlette(
-        routes=[*SignInPages(sessions, secure=False).routes(), *create_streamlit_static_assets_routes(None)],
-        middleware=[*in_front(settings, sessions), Middleware(SelectiveGZipMiddleware)],
-    )
-    browser = TestClient(app, base_url=ADDRESS, headers=PAGE | {"Accept-Language": asked})
-    assert sign_in(browser, "user") == 200
-    for path in ("/", "/tasks?task=1"):
-        answer = browser.get(path, headers={"If-None-Match": "*", "Range": "bytes=0-9"})
-        assert answer.status_code == 200
-        assert f'<html lang="{tag}"' in answer.text
-        assert answer.text.rstrip().endswith("</html>")
-        assert int(answer.headers["content-length"]) == len(answer.content)
-        assert "Cookie" in answer.headers["vary"]
-        assert "etag" not in answer.headers
-    assert browser.get("/static/js/nothing.js", headers={"Accept": "*/*"}).text.count(f'lang="{tag}"') == (tag == "en")
 
 
 def test_the_platform_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
