@@ -22,6 +22,7 @@ from app.settings import Settings, get_settings
 from app.ui import context
 from app.ui.gate import Gate
 from app.ui.page_language import PageLanguage
+from app.ui.senders import Senders
 from app.ui.sessions import Sessions
 from app.ui.sign_in import SignInPages
 from app.ui.uploads import Uploads
@@ -57,6 +58,7 @@ def in_front(settings: Settings, sessions: Sessions) -> list[Middleware]:
             Gate, sessions=sessions, allowed_hosts=settings.allowed_hosts, trusted_proxies=settings.trusted_proxies
         ),
         Middleware(PageLanguage),
+        Middleware(Senders, sessions=sessions),
         Middleware(Uploads, folder=settings.results_dir / "ui" / "files", max_bytes=settings.max_upload_bytes),
     ]
 

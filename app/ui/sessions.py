@@ -22,12 +22,14 @@ from app.client.credentials import Tokens
 from app.client.forwarding import Forwarding
 from app.client.retrying import Retrying
 from app.client.sign_in import Renew, WithTokens
-from app.domain.errors import PlatformError
+from app.domain.errors import PlatformError, Unauthenticated
 
 SECONDS_KEPT = 30 * 86_400
 """As long as the server lets a sign-in be renewed."""
 SECONDS_OPEN = 12 * 3600.0
 """So long a client waits for its next use; pages that look again and again use theirs."""
+SECONDS_BELIEVED = 60.0
+"""So long the permissions of an account are not asked for again."""
 
 PATIENCE = Retrying(attempts=2, patience_seconds=1.0)
 """Somebody looks at the page that waits; it says so and tries again by itself."""
@@ -52,13 +54,16 @@ class BrowserSession:
 class _SignIn(WithTokens):
     """The tokens of a browser, which new ones can take the place of; `used` is when they were asked for last.
 
-    `used` is of the monotonic clock, `began` in Unix seconds, `address` where the browser is.
+    `used` is of the monotonic clock, `began` in Unix seconds, `address` where the browser is. `held` are the
+    permissions of the account, to be believed until `held_until` of the monotonic clock.
     """
 
     def __init__(self, username: str, tokens: Tokens, began: float, write: Callable[[_Kept], None]) -> None:
         super().__init__(tokens, self._keep)
         self.username, self.began, self._write = username, began, write
         self.used, self.address = time.monotonic(), ""
+        self.held: frozenset[str] = frozenset()
+        self.held_until = -1.0
         self._keep(tokens)
 
     def bearer(self, renew: Renew) -> str | None:
@@ -137,6 +142,17 @@ class Sessions:
             if known is not None:
                 known[1].used = time.monotonic()
             return known
+
+    def permissions(self, session_id: str) -> frozenset[str]:
+        """What the account may do; Unauthenticated where the sign-in has ended. Asked anew after a while."""
+        known = self._at_work(session_id)
+        if known is None:
+            raise Unauthenticated("you are signed out")
+        session, sign_in = known
+        if time.monotonic() > sign_in.held_until:
+            sign_in.held = frozenset(session.client.me.show().permissions)
+            sign_in.held_until = time.monotonic() + SECONDS_BELIEVED
+        return sign_in.held
 
     def end(self, session_id: str | None) -> None:
         """Forget a sign-in; ending it on the server is the caller's."""

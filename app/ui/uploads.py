@@ -35,7 +35,7 @@ KEPT_FREE_BYTES = 512 * 2**20
 SECONDS_KEPT = 3600.0
 """Whoever needs it longer has it in a file of their own by then."""
 _PIECE = 1 << 20
-_PLACE = re.compile(r"/_stcore/upload_file/[^/]+/(?P<file>[^/]+)")
+PLACE = re.compile(r"/_stcore/upload_file/[^/]+/(?P<file>[^/]+)")
 _installed: list["Uploads"] = []
 
 
@@ -103,7 +103,7 @@ class Uploads:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the file out of an upload that is too large to be held; pass everything else on."""
-        found = _PLACE.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        found = PLACE.fullmatch(scope["path"]) if scope["type"] == "http" else None
         if found is None:
             await self._app(scope, receive, send)
         elif scope["method"] == "DELETE":
@@ -142,10 +142,10 @@ class Uploads:
                 came = await _receive_file(scope, receive, file, self.max_bytes, self.folder)
             await self._app(*_emptied(scope, came), hear)
         except TooMuch as refused:
-            await PlainTextResponse(_words(scope).told(refused.sentence), refused.status)(scope, receive, send)
+            await PlainTextResponse(words_of(scope).told(refused.sentence), refused.status)(scope, receive, send)
         except (FormParserError, OSError) as error:
             logger.warning("an upload could not be taken: %s", error)
-            sentence = _words(scope)(N_("the file could not be taken; send it again"))
+            sentence = words_of(scope)(N_("the file could not be taken; send it again"))
             await PlainTextResponse(sentence, 400)(scope, receive, send)
         finally:
             if not is_kept:
@@ -258,7 +258,8 @@ def _check_size(num_bytes: int, max_bytes: int, folder: Path) -> None:
         raise TooMuch(507, N_("the disk of the server is full; ask an administrator to free some space"))
 
 
-def _words(scope: Scope) -> Words:
+def words_of(scope: Scope) -> Words:
+    """The language of whoever sends a request."""
     asked = HTTPConnection(scope)
     return Words(language_of(asked.cookies.get(LANGUAGE_COOKIE), asked.headers.get("accept-language", "")))
 
