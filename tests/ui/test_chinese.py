@@ -141,17 +141,14 @@ def test_no_page_says_a_sentence_in_english(
     own_reviews: Callable[["Platform", str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    visit("tasks")
+    monkeypatch.setattr(context, "words", lambda: Words("zh_TW", "Asia/Taipei"))
+    pages = [visit("train")]
     own_reviews(api_server.platform, "user")
     runs.add("fine-001", accuracy=0.9)
-    runs.add("busy-001", state="STARTED")
-    monkeypatch.setattr(context, "words", lambda: Words("zh_TW", "Asia/Taipei"))
-    run = {"run": "fine-001"}
-    for path, query in [("data", {}), ("train", {}), ("try", run), ("experiments", run)]:
-        page = visit(path, **query)
+    for page in [*pages, visit("data"), visit("experiments", run="fine-001")]:
         assert not page.exception
         shown = [str(getattr(one, part, "")) for one in page.main for part in ("value", "label", "help", "placeholder")]
-        assert [text for text in shown if SENTENCE.search(text)] == [], path
+        assert [text for text in shown if SENTENCE.search(text)] == []
 
 
 def _plan(config: TrainConfig) -> TrainingPlan:
