@@ -57,7 +57,7 @@ def test_nothing_there_yet_says_what_would_bring_it(visit: Visit) -> None:
     assert len(viewer.get("file_uploader")) == 0
 
 
-def test_a_file_is_checked_mended_and_stored(visit: Visit) -> None:
+def test_a_file_is_checked_mended_and_stored(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     page = upload(visit("data"), as_csv(FLAWED))
     shown = words(page)
     assert "Rows without a text" in shown
@@ -70,6 +70,10 @@ def test_a_file_is_checked_mended_and_stored(visit: Visit) -> None:
     assert "a bright and lovely terrace & garden" in list(changes["After"])
     assert "Rows without a text" not in as_markdown(page)
     page.text_input[0].set_value("opinions")
+    with monkeypatch.context() as ended:
+        ended.setattr("app.ui.context.session_id", lambda: None)
+        assert "What you typed is still here." in words(press(page, "Store"))
+    assert page.run().text_input[0].value == "opinions"
     press(page, "Store")
     assert page.query_params == {"dataset": "opinions", "version": "1"}
     assert page.title[0].value == "opinions"
@@ -252,8 +256,7 @@ def test_deleting_says_what_goes_and_asks_for_the_name(visit: Visit, store: Stor
     assert "24 rows" in words(page)
     confirm = next(one for one in page.text_input if one.label.startswith("Type"))
     confirm.set_value("review")
-    press(page, "Delete for good")
-    assert "Nothing was deleted" in words(page)
+    assert "Nothing was deleted" in words(press(page, "Delete for good"))
     press(press(page, "Keep it"), "Delete the data set…")
     confirm = next(one for one in page.text_input if one.label.startswith("Type"))
     assert not confirm.value

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import context
-from tests.api_data import Store, as_csv, labelled_rows
+from tests.api_data import Store
 from tests.api_runs import Runs
 from tests.api_server import PASSWORD, ApiServer
 from tests.ui.conftest import Visit
@@ -48,10 +48,6 @@ def data_set(visit: Visit, server: ApiServer) -> AppTest:
     return page.run()
 
 
-def file(visit: Visit, _server: ApiServer) -> AppTest:
-    return visit("data").file_uploader(key="data_file").upload("reviews.csv", as_csv(labelled_rows())).run()
-
-
 @pytest.mark.parametrize(
     ("opened", "forms"),
     [
@@ -80,7 +76,6 @@ def file(visit: Visit, _server: ApiServer) -> AppTest:
             },
         ),
         (data_set, {"Share": {"Share with": "grace"}, "Delete for good": {"Type reviews to confirm": "review"}}),
-        (file, {"Store": {"Name of the data set": "mine", "Share of rows held out to measure on (%)": 20}}),
     ],
 )
 def test_what_was_typed_outlives_a_sign_in_that_ended(
@@ -111,5 +106,5 @@ def test_what_was_typed_outlives_a_sign_in_that_ended(
 
 
 def field(page: AppTest, label: str) -> Any:
-    kinds = (page.text_input, page.number_input, page.selectbox, page.slider, page.checkbox, page.toggle)
+    kinds = (page.text_input, page.number_input, page.selectbox, page.checkbox, page.toggle)
     return next(one for kind in kinds for one in kind if one.label.replace("\\", "") == label)
