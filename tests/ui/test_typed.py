@@ -105,6 +105,23 @@ def test_what_was_typed_outlives_a_sign_in_that_ended(
         assert not [one for one in page.text_input if one.value == PASSWORD]
 
 
+def _two_parts() -> None:
+    from app.domain.errors import Unauthenticated
+    from app.ui.components.states import guarded
+
+    for _part in range(2):
+        with guarded():
+            raise Unauthenticated("you are signed out")
+
+
+def test_a_page_of_several_parts_says_once_that_the_sign_in_has_ended() -> None:
+    page = AppTest.from_function(_two_parts).run()
+    assert not page.exception
+    assert (len(page.warning), len(page.button)) == (1, 1)
+    page.button[0].click().run()
+    assert not page.exception
+
+
 def field(page: AppTest, label: str) -> Any:
     kinds = (page.text_input, page.number_input, page.selectbox, page.checkbox, page.toggle)
     return next(one for kind in kinds for one in kind if one.label.replace("\\", "") == label)

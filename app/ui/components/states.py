@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
+from streamlit.errors import StreamlitDuplicateElementKey
 
 from app.domain.errors import Forbidden, NotFound, PlatformError, TooManyRequests, Unauthenticated
 from app.ui import context
@@ -68,10 +69,16 @@ def plain(text: str) -> str:
 
 
 def _signed_out(t: Words) -> None:
-    st.warning(t("Your sign-in has ended. What you typed is still here."), icon=":material/login:")
-    st.caption(t("Passwords are not kept; type them again."))
-    st.html(f'<a href="/sign-in?again=1" target="_blank" rel="noopener">{t("Sign in again in a new tab")}</a>')
-    if st.button(t("I have signed in"), key="signed_in_again"):
+    above = st.container()
+    try:
+        is_back = st.button(t("I have signed in"), key="signed_in_again")
+    except StreamlitDuplicateElementKey:
+        return  # another part of the page has said so
+    with above:
+        st.warning(t("Your sign-in has ended. What you typed is still here."), icon=":material/login:")
+        st.caption(t("Passwords are not kept; type them again."))
+        st.html(f'<a href="/sign-in?again=1" target="_blank" rel="noopener">{t("Sign in again in a new tab")}</a>')
+    if is_back:
         st.rerun(scope="app")
 
 
