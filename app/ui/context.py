@@ -43,8 +43,11 @@ def session_id() -> str | None:
 
 
 def words() -> Words:
-    """The language somebody chose, or the best for the browser."""
-    accepted = st.context.headers.get("Accept-Language") or st.context.locale or ""
+    """The language somebody chose, or the best for the browser.
+
+    Its own language comes first, also where its requests to open a socket do not name it; then all that it accepts.
+    """
+    accepted = ",".join(filter(None, (st.context.locale, st.context.headers.get("Accept-Language"))))
     return Words(language_of(st.context.cookies.get(LANGUAGE_COOKIE), accepted), st.context.timezone)
 
 
