@@ -77,7 +77,7 @@ class ApiServer:
 
 
 @pytest.fixture
-def api_server(serve: Callable[[Any], str]) -> Iterator[ApiServer]:
+def api_server() -> Iterator[ApiServer]:
     """The installation of this test's settings, served over the loopback interface."""
     from app.main import create_app
     from app.services.platform import open_platform
@@ -87,5 +87,6 @@ def api_server(serve: Callable[[Any], str]) -> Iterator[ApiServer]:
     queue = RecordingQueue()
     platform = open_platform(get_settings(), queue, passwords=CHEAP)
     app = create_app(platform)
-    yield ApiServer(platform, serve(app), queue, app)
-    platform.installation.database.engine.dispose()
+    with served(app) as address:
+        yield ApiServer(platform, address, queue, app)
+    platform.installation.database.engine.dispose()  # once no request holds a connection any more

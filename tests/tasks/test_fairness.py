@@ -1,7 +1,7 @@
 """Who is next: on SQLite and on PostgreSQL."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -18,8 +18,10 @@ LEASE = timedelta(seconds=60)
 
 
 @pytest.fixture
-def database(database_url: str) -> Database:
-    return open_database(database_url)
+def database(database_url: str) -> Iterator[Database]:
+    database = open_database(database_url)
+    yield database
+    database.engine.dispose()
 
 
 @pytest.fixture
